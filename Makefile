@@ -1,0 +1,52 @@
+# Everything a stranger needs: `make demo` and `make test`. Each sets up what it needs by itself.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-build-isolation
+
+.PHONY: demo test lint bench lock clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo                ## rehearse the flights: a real year through the whole loop
+	$(BIN)/plimsoll rehearse examples/flights
+
+test: $(VENV)/.dev lint            ## linters, types, architecture, and every test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev                ## every benchmark, ours beside its peers
+	$(BIN)/python -m benchmarks all
+
+$(VENV)/.build: requirements/build.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Plimsoll needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "==> creating $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -q -r requirements/build.txt
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.build requirements/demo.txt pyproject.toml
+	@echo "==> installing the pinned, hashed dependencies of the demo (about 50 packages, a minute or two)"
+	$(PIP) --progress-bar on -r requirements/demo.txt
+	$(BIN)/python -m pip -q install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
+	@echo "==> installing the pinned, hashed dependencies of the tests"
+	$(PIP) --progress-bar on -r requirements/dev.txt
+	@touch $@
+
+# Needs uv. Never by hand: the locks are compiled from pyproject.toml, for every platform, with hashes.
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
+lock:
+	$(LOCK) pyproject.toml --all-extras --group dev --group flights -o requirements/dev.txt
+	$(LOCK) pyproject.toml --all-extras --group flights -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
+	$(LOCK) --group build -o requirements/build.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

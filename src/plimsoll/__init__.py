@@ -1,0 +1,55 @@
+"""Plimsoll: an AI feature ships only on evidence, and comes back by itself when the evidence stops holding.
+
+What a capability file needs is here; it is imported when it is used, so that ``import plimsoll`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "plimsoll.capability": (
+        "Answer",
+        "BinaryClassification",
+        "Capability",
+        "MulticlassClassification",
+        "Regression",
+        "Source",
+        "Split",
+        "Table",
+    ),
+    "plimsoll.features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
+    "plimsoll.kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
+    "plimsoll.kernel.rollout": ("Canary", "Live", "Shadow"),
+    "plimsoll.kernel.verdict": ("Policy",),
+    "plimsoll.client": ("Client",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from plimsoll.capability import (
+        Answer,
+        BinaryClassification,
+        Capability,
+        MulticlassClassification,
+        Regression,
+        Source,
+        Split,
+        Table,
+    )
+    from plimsoll.client import Client
+    from plimsoll.features import Inputs, View, category, hour, number, view, weekday
+    from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
+    from plimsoll.kernel.rollout import Canary, Live, Shadow
+    from plimsoll.kernel.verdict import Policy
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'plimsoll' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

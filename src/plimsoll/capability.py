@@ -1,0 +1,304 @@
+"""What a user declares: one AI feature, when it ships, and when it comes back.
+
+A capability is a Python file that ends in ``capability = Capability(…)``. Everything that can be wrong with it is
+found when it is constructed, not when it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from plimsoll.errors import InvalidDeclaration, UsageError, nearest
+from plimsoll.features import Inputs, View
+from plimsoll.kernel.requirement import Requirement
+from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
+from plimsoll.kernel.verdict import Policy
+
+TaskKind = Literal["binary", "multiclass", "regression"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is predicted: ``label`` is the source's column with the truth; ``classes`` for multiclass, in order."""
+
+    kind: TaskKind
+    label: str
+    classes: tuple[str, ...] = ()
+
+
+def BinaryClassification(*, label: str) -> Task:
+    """The probability that ``label`` is true. Scores are P(label = 1)."""
+    return Task(kind="binary", label=label)
+
+
+def MulticlassClassification(*, label: str, classes: Sequence[str]) -> Task:
+    """One of ``classes``. Scores are one probability per class, in this order."""
+    if len(classes) < 2:
+        raise InvalidDeclaration(
+            f"MulticlassClassification(label={label!r}): {len(classes)} classes; it needs two or more"
+        )
+    return Task(kind="multiclass", label=label, classes=tuple(classes))
+
+
+def Regression(*, label: str) -> Task:
+    """A number, in the label's unit."""
+    return Task(kind="regression", label=label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows that features are made from: a name, a contract, and where the rows are (a CSV or Parquet file, or a
+    function that returns its path). Paths are relative to the capability's folder."""
+
+    name: str
+    contract: str
+    rows: str | Callable[[], Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The questions: one row each, with the label once it is known.
+
+    ``asked_at``: the column with the time of the question. ``unit``: the column that names the row (unique).
+    ``sticky``: the column whose values always see the same release (default: the unit). ``block``: ``"day"`` (the
+    local day of ``asked_at`` in ``timezone``), ``"hour"``, or a column: what may be taken as independent.
+    """
+
+    name: str
+    contract: str
+    asked_at: str
+    unit: str
+    rows: str | Callable[[], Path]
+    sticky: str = ""
+    block: str = "day"
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise InvalidDeclaration(
+                f"Source({self.name!r}, timezone={self.timezone!r}): no such time zone",
+                hint='use an IANA name such as "America/New_York"',
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is done with a score: a confidence below ``abstain_below`` (0–1; binary: max(p, 1−p)) is no answer."""
+
+    abstain_below: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Always by time: the last ``gate_blocks`` complete blocks are the gate's, what came before is for training
+    (its last ``train_blocks`` if given)."""
+
+    gate_blocks: int = 14
+    train_blocks: int | None = None
+
+
+Fallback = Callable[[Mapping[str, Any]], Any]
+"""Release zero: the question's columns (name → sequence) to one score each. Must never need anything else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """One AI feature. See ``docs/concepts/capability.md``; every field is checked when it is constructed.
+
+    ``train``: ``(TrainingSet, Params) -> model`` or an unfitted scikit-learn estimator; ``model``: the path of an
+    ONNX file instead. ``maturity``: how long after the question an outcome may still come; after it, it counts as
+    never. ``grace``: how long a live release may answer on inadmissible evidence. ``bindings``: view → the table
+    that it reads instead of its own (another feed). ``drill``: faults injected on purpose, honoured in rehearsals
+    only.
+    """
+
+    name: str
+    owner: str
+    task: Task
+    source: Source
+    features: Sequence[View | Inputs]
+    gate: Sequence[Requirement]
+    tables: Sequence[Table] = ()
+    train: Any = None
+    model: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    fallback: Fallback | None = None
+    rollout: Sequence[Stage] = field(default_factory=lambda: (Shadow(), Canary(0.25), Live()))
+    keep: Sequence[Requirement] = ()
+    retrain: Sequence[Requirement] = ()
+    report: Sequence[str] = ()
+    slices: Sequence[str] = ()
+    answer: Answer = field(default_factory=Answer)
+    split: Split = field(default_factory=Split)
+    policy: Policy = field(default_factory=Policy)
+    maturity: timedelta = timedelta(hours=36)
+    grace: timedelta = timedelta(hours=6)
+    max_evidence_age: timedelta = timedelta(days=7)
+    bindings: Mapping[str, str] = field(default_factory=dict)
+    drill: Mapping[str, float] = field(default_factory=dict)
+    folder: Path = field(default=Path(), compare=False)
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        _check_requirements(self)
+        _check_rollout(self)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(f for f in self.features if isinstance(f, View))
+
+    @property
+    def inputs(self) -> tuple[Inputs, ...]:
+        return tuple(f for f in self.features if isinstance(f, Inputs))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The rollout's stages, each with its requirements: its own, or the gate's comparisons with the champion
+        (not by slice) and the operational part of ``keep``."""
+        usual = tuple(r for r in self.gate if r.than in ("champion", "fallback") and not r.by)
+        compared = {(r.kind, r.metric): r for r in sorted(usual, key=lambda r: r.than == "champion")}
+        defaults = tuple(replace_than(r, "champion") for r in compared.values())
+        defaults += tuple(r for r in self.keep if r.operational)
+        return tuple(s if s.requires or s.kind == "live" else _with_requires(s, defaults) for s in self.rollout)
+
+    def variant(self, **changes: Any) -> Capability:
+        """This capability as another commit of it would declare it: the same name, some fields changed."""
+        return replace(self, **changes)
+
+
+def replace_than(requirement: Requirement, than: str) -> Requirement:
+    """The same requirement against another comparator."""
+    return Requirement(
+        kind=requirement.kind,
+        metric=requirement.metric,
+        limit=requirement.limit,
+        than=than,
+        by=requirement.by,
+    )
+
+
+def load(folder: Path) -> Capability:
+    """The capability declared in ``folder/capability.py``. The folder is importable while the file runs."""
+    path = folder / "capability.py"
+    if not path.is_file():
+        raise UsageError(
+            f"there is no capability.py in {folder.resolve()}",
+            hint="run this in a capability's folder, or make one: plimsoll init my-feature",
+        )
+    name = f"plimsoll_capability_{abs(hash(path.resolve()))}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} cannot be read as a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise InvalidDeclaration(f"{path} could not be run: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(folder.resolve()))
+    found = getattr(module, "capability", None)
+    if not isinstance(found, Capability):
+        raise InvalidDeclaration(f"{path} does not define `capability`", hint="end it with: capability = Capability(…)")
+    return replace(found, folder=folder.resolve())
+
+
+def _with_requires(stage: Stage, requires: tuple[Requirement, ...]) -> Stage:
+    return Stage(
+        kind=stage.kind,
+        share=stage.share,
+        blocks=stage.blocks,
+        deadline_blocks=stage.deadline_blocks,
+        requires=requires,
+    )
+
+
+def _check_names(c: Capability) -> None:
+    if not c.name or not all(ch.isalnum() or ch in "-_" for ch in c.name):
+        raise InvalidDeclaration(f"Capability(name={c.name!r}): use letters, digits, '-' and '_'")
+    if not c.owner:
+        raise InvalidDeclaration(f"{c.name}: owner is empty; an incident must have somebody to go to")
+    if bool(c.train) == bool(c.model):
+        raise InvalidDeclaration(
+            f"{c.name}: give either train=… or model=…, {'both are' if c.train else 'neither is'} given"
+        )
+    if not c.features:
+        raise InvalidDeclaration(f"{c.name}: features is empty; a model needs at least one")
+    names = {t.name for t in c.tables} | {c.source.name}
+    for view in c.views:
+        table = c.bindings.get(view.name, view.source)
+        if table not in names:
+            raise InvalidDeclaration(
+                f"{c.name}: the view {view.name!r} reads {table!r}, which is no table of this capability",
+                hint=nearest(table, names),
+            )
+    for bound in c.bindings:
+        if bound not in {v.name for v in c.views}:
+            raise InvalidDeclaration(
+                f"{c.name}: bindings name the view {bound!r}", hint=nearest(bound, [v.name for v in c.views])
+            )
+
+
+def _check_requirements(c: Capability) -> None:
+    if not c.gate:
+        raise InvalidDeclaration(f"{c.name}: gate is empty; nothing ships without a requirement")
+    for r in (*c.gate, *c.keep, *c.retrain, *(r for s in c.rollout for r in s.requires)):
+        tasks = r.definition.tasks
+        if "any" not in tasks and c.task.kind not in tasks:
+            raise InvalidDeclaration(f"{c.name}: {r}: {r.metric} is not a metric of a {c.task.kind} task")
+        if r.than == "fallback" and c.fallback is None:
+            raise InvalidDeclaration(
+                f"{c.name}: {r}: no fallback is declared", hint="give fallback=…, or compare with champion"
+            )
+        if r.definition.operational and r.definition.quantile is not None and r.kind != "at_most":
+            raise InvalidDeclaration(f"{c.name}: {r}: a latency is required with at_most(…)")
+    for r in c.keep:
+        if r.than == "champion":
+            raise InvalidDeclaration(
+                f"{c.name}: keep: {r}: a live release is the champion; compare it with its predecessor or the fallback"
+            )
+        if not r.compares and not r.operational:
+            raise InvalidDeclaration(
+                f"{c.name}: keep: {r}: an absolute quality level follows the base rate and would lapse with the season",
+                hint=f'compare instead: no_worse("{r.metric}", margin=…, than="predecessor"); or put it under retrain',
+            )
+
+
+def _check_rollout(c: Capability) -> None:
+    kinds = [s.kind for s in c.rollout]
+    if not kinds or kinds[-1] != "live":
+        raise InvalidDeclaration(f"{c.name}: the rollout must end in Live(); it is {', '.join(kinds) or 'empty'}")
+    shares = [s.share for s in c.rollout if s.kind == "canary"]
+    if shares != sorted(shares) or any(not 0 < s < 1 for s in shares):
+        raise InvalidDeclaration(f"{c.name}: canary shares must grow and lie between 0 and 1; they are {shares}")
+    for s in c.rollout:
+        if s.kind == "live":
+            continue
+        if s.blocks > s.deadline_blocks:
+            raise InvalidDeclaration(
+                f"{c.name}: {s.name}: asks for {s.blocks} blocks but ends after {s.deadline_blocks}: it can never pass"
+            )
+        if not s.requires and not any(r.compares or r.operational for r in (*c.gate, *c.keep)):
+            raise InvalidDeclaration(
+                f"{c.name}: {s.name} has nothing to be judged by: the gate compares with nobody, and keep has no errors or latency",
+                hint='add at_most("error_rate", 0.01) to keep, or a no_worse(…, than="champion") to the gate',
+            )
+        if s.deadline_blocks < c.policy.start_blocks:
+            raise InvalidDeclaration(
+                f"{c.name}: {s.name}: underpowered: {s.deadline_blocks} blocks are fewer than the {c.policy.start_blocks} "
+                "that any verdict over blocks needs; it would always end inconclusive",
+                hint="raise deadline_blocks; `plimsoll check` says how long this stage needs on your data",
+            )

@@ -1,0 +1,62 @@
+"""The manifest: everything that can change an answer, under one digest. That digest is the release's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from plimsoll.kernel.digest import canonical, digest, short
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One release. No times, no labels, no machine: two equal manifests are one release, whoever built them.
+
+    ``artifacts`` maps a role (``model``, ``golden``, ``code``, ``environment``, ``report`` is *not* one: it changes
+    no answer) to the digest of its bytes. ``snapshots`` maps a dataset to the snapshot it was trained from.
+    ``settings`` holds the rest as plain JSON: feature schema, bindings of views to feeds, parameters, seed,
+    thresholds, fallback, guards, prices, drill.
+    """
+
+    capability: str
+    artifacts: dict[str, str]
+    snapshots: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    schema: int = 1
+
+    @property
+    def digest(self) -> str:
+        """The release's name: SHA-256 of the canonical manifest."""
+        return digest(self)
+
+    @property
+    def short(self) -> str:
+        return short(self.digest)
+
+    def to_bytes(self) -> bytes:
+        return canonical(self)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Manifest:
+        return msgspec.json.decode(data, type=Manifest)
+
+
+def differences(old: Manifest, new: Manifest) -> dict[str, tuple[Any, Any]]:
+    """What changed between two manifests: dotted path → (old, new), for people asking what a release changed."""
+    flat_old, flat_new = _flatten(old), _flatten(new)
+    keys = sorted(flat_old.keys() | flat_new.keys())
+    return {k: (flat_old.get(k), flat_new.get(k)) for k in keys if flat_old.get(k) != flat_new.get(k)}
+
+
+def _flatten(manifest: Manifest) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, item in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), item)
+        else:
+            flat[prefix] = value
+
+    walk("", msgspec.to_builtins(manifest))
+    return flat

@@ -1,0 +1,232 @@
+"""What the rooms need from the world, as protocols. Adapters stand in ``store/``; ``app.py`` wires them.
+
+Every adapter of a port passes the same test suite. Times are aware UTC datetimes; digests are SHA-256 in hex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from plimsoll.kernel.chain import Entry, Line
+from plimsoll.kernel.manifest import Manifest
+from plimsoll.kernel.records import Record
+from plimsoll.kernel.rollout import Deployment
+
+
+class Clock(Protocol):
+    """Time is passed in, so that the same loop runs on the wall clock and in a rehearsal."""
+
+    def now(self) -> datetime: ...
+
+
+class Objects(Protocol):
+    """Content-addressed bytes. Written once, checked at every read; a damaged object is never returned."""
+
+    def put(self, data: bytes) -> str:
+        """Keep ``data`` durably and return its digest. Putting the same bytes twice is one object."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The bytes named ``digest``. Raises Damaged if they are not those; Unavailable if they are not here."""
+        ...
+
+    def has(self, digest: str) -> bool: ...
+
+    def digests(self) -> Iterator[str]: ...
+
+    def delete(self, digest: str) -> None: ...
+
+    def verify(self) -> Iterator[str]:
+        """One sentence for each damaged object."""
+        ...
+
+
+class Fence(NamedTuple):
+    """The proof of holding a lease: writes with an older token are refused."""
+
+    name: str
+    holder: str
+    token: int
+
+
+class ReleaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A release as the catalog keeps it: the manifest, and what it is called and when it came (which change nothing)."""
+
+    digest: str
+    capability: str
+    manifest: Manifest
+    label: str
+    created_at: datetime
+    gate: dict[str, Any] = {}  # the gate's verdict as plain JSON; {} until judged
+    report: str = ""  # digest of the evaluation report
+
+
+class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable version of a dataset: the objects (Parquet files) it consists of, in order."""
+
+    digest: str
+    dataset: str
+    version: int
+    files: tuple[str, ...]
+    rows: int
+    created_at: datetime
+    note: dict[str, Any] = {}
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished step: its key is the digest of everything it read; its outputs are digests of what it wrote."""
+
+    key: str
+    step: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    finished_at: datetime
+
+
+class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person should know: opened by the loop, closed by the loop or a person, never deleted."""
+
+    id: str
+    capability: str
+    kind: str
+    summary: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+    details: dict[str, Any] = {}
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one pass of the loop writes, in one transaction or not at all."""
+
+    deployment: Deployment  # as it shall be; its ``version`` is the one that was read
+    entries: tuple[Entry, ...]  # appended to the ledger, in order
+    incidents: tuple[IncidentRow, ...] = ()  # inserted, or replaced by id
+
+
+class Catalog(Protocol):
+    """Releases, snapshots, runs, deployments, incidents and the ledger, behind SQL. One transaction per call."""
+
+    def add_release(self, row: ReleaseRow) -> bool:
+        """Keep a release; False if this manifest is already here (then nothing changes, not even its label)."""
+        ...
+
+    def set_gate(self, digest: str, gate: Mapping[str, Any], report: str) -> None: ...
+
+    def release(self, capability: str, name: str) -> ReleaseRow:
+        """By digest, unambiguous prefix (≥ 4) or label (the newest of that label). Raises UsageError naming near ones."""
+        ...
+
+    def releases(self, capability: str) -> Sequence[ReleaseRow]:
+        """Oldest first."""
+        ...
+
+    def capabilities(self) -> Sequence[str]: ...
+
+    def add_snapshot(
+        self,
+        dataset: str,
+        files: Sequence[str],
+        rows: int,
+        *,
+        at: datetime,
+        note: Mapping[str, Any],
+        expected_version: int,
+    ) -> SnapshotRow:
+        """The next version. Raises Conflict if ``expected_version`` (0 at first) is no longer the newest."""
+        ...
+
+    def snapshot(
+        self,
+        dataset: str,
+        *,
+        version: int | None = None,
+        digest: str | None = None,
+        at: datetime | None = None,
+    ) -> SnapshotRow | None:
+        """By version, by digest, as of a time, or the newest; None where there is none."""
+        ...
+
+    def snapshots(self, dataset: str | None = None) -> Sequence[SnapshotRow]: ...
+
+    def find_run(self, key: str) -> RunRow | None: ...
+
+    def add_run(self, row: RunRow) -> None:
+        """Keep a finished step; the first of a key stays."""
+        ...
+
+    def deployment(self, capability: str) -> Deployment:
+        """The deployment, or a fresh one at version 0."""
+        ...
+
+    def commit(self, commit: Commit, fence: Fence | None) -> Deployment:
+        """Compare-and-set on the deployment's version, append to the ledger, keep incidents: all or nothing.
+
+        Raises Conflict if the version moved or the fence is older than the newest token of its lease. Returns the
+        deployment with its new version.
+        """
+        ...
+
+    def append(self, entries: Sequence[Entry]) -> Sequence[Line]:
+        """Append to the ledger alone (a gate verdict, an operator's note)."""
+        ...
+
+    def ledger(
+        self, *, after: int = 0, until: datetime | None = None, capability: str | None = None
+    ) -> Iterator[Line]: ...
+
+    def ledger_head(self) -> tuple[int, str]:
+        """(sequence, digest) of the last line; (0, GENESIS) when empty."""
+        ...
+
+    def incidents(self, capability: str, *, open_only: bool = False) -> Sequence[IncidentRow]: ...
+
+    def acquire(self, name: str, holder: str, ttl: timedelta, now: datetime) -> Fence | None:
+        """Take or renew the lease ``name``. None while somebody else holds it. A new holder gets a higher token."""
+        ...
+
+    def release_lease(self, fence: Fence) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Position(NamedTuple):
+    """A place in the event log: everything before it was read."""
+
+    segment: str
+    offset: int
+
+
+class EventLog(Protocol):
+    """Append-only records. ``append`` returns when they survive what the durability setting promises."""
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Durable on return. Raises Unavailable (disk full, closed): then none of them was accepted."""
+        ...
+
+    def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Record], Position]:
+        """The next records in order of writing, and where to go on. Raises Damaged, naming segment and offset."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class OnlineFeatures(Protocol):
+    """The last applied timeline row of each entity, packed: (known_at in µs since the epoch, float32 values)."""
+
+    def apply(self, view: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
+        """Apply (entity, known_at_us, packed float32 values) in order; an older row than the held one is ignored."""
+        ...
+
+    def get(self, view: str, entity: str) -> tuple[int, bytes] | None: ...
+
+    def get_many(self, view: str, entities: Sequence[str]) -> list[tuple[int, bytes] | None]: ...
+
+
+class Notifier(Protocol):
+    """Tells people: a webhook, a log. Never raises; a failure to tell is counted and said in the next status."""
+
+    def notify(self, kind: str, summary: str, details: Mapping[str, Any]) -> None: ...

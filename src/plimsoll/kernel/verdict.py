@@ -1,0 +1,323 @@
+"""The verdict: a pure function of requirements and evidence. Replayable for as long as the ledger is kept.
+
+Evidence holds sufficient statistics, never conclusions: one row per closed block (or counts), from which the
+bounds are computed again at every replay. How they are computed depends on where the evidence comes from:
+
+=============== ============================== ==================================
+source          comparisons, quality           rates (errors, slow answers)
+=============== ============================== ==================================
+gate            Student's t over blocks        Clopper-Pearson
+shadow, canary  anytime-valid sequence         anytime-valid beta-binomial
+live            e-detector, promised run length e-detector, promised run length
+=============== ============================== ==================================
+
+A requirement passes when the bound that speaks against it clears the limit, fails when the other bound misses
+it, and is inconclusive in between. ``fail`` is a union over requirements, so its error is split over them; ``pass``
+is an intersection, so each is tested at the full level (Berger 1982, Technometrics 24:295).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from plimsoll.kernel.digest import digest, rounded
+from plimsoll.kernel.requirement import Requirement
+from plimsoll.stats.change import mean_detector, rate_detector
+from plimsoll.stats.interval import Interval, exact_rate, t_interval
+from plimsoll.stats.sequence import mean_sequence, rate_sequence
+
+KERNEL_VERSION = 1
+"""Written into every verdict: another version replays with its differences shown."""
+
+Source = Literal["gate", "shadow", "canary", "live"]
+
+
+class Ruling(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+
+
+class Block(msgspec.Struct, frozen=True, array_like=True):
+    """One closed block: ``n`` events, the mean of the metric (or of the loss against the comparator, positive =
+    worse), the same mean if every missing outcome had turned out for the best (``low``) or for the worst (``high``)
+    for us, and ``floor``, the least the mean could have been before any label was known."""
+
+    name: str
+    n: int
+    mean: float
+    low: float
+    high: float
+    floor: float
+
+
+class Count(msgspec.Struct, frozen=True, array_like=True):
+    """``hits`` (errors, answers over the limit) among ``n`` events of one time bucket."""
+
+    name: str
+    hits: int
+    n: int
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A requirement's metric measured for one release. Either ``blocks`` or ``counts`` is filled.
+
+    ``problems`` make it inadmissible. ``carry`` is a live detector's state before these blocks. ``waits_for`` says,
+    when there is too little, what is missing and until when.
+    """
+
+    requirement: Requirement
+    release: str
+    source: Source
+    comparator: str = ""
+    slice: str = "all"
+    blocks: tuple[Block, ...] = ()
+    counts: tuple[Count, ...] = ()
+    carry: tuple[float, ...] = ()
+    problems: tuple[str, ...] = ()
+    waits_for: str = ""
+
+    @property
+    def id(self) -> str:
+        return digest(self)
+
+    @property
+    def events(self) -> int:
+        return sum(b.n for b in self.blocks) or sum(c.n for c in self.counts)
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The error rates that a capability promises.
+
+    ``alpha``: the chance of a false pass of one requirement, and of a false fail of all of them together.
+    ``run_length_blocks``: mean number of blocks between two false alarms on a live lease (365 days: one a year);
+    ``looks_per_block``: how many count buckets a block has. ``start_blocks``: no sequence over blocks fails before.
+    """
+
+    alpha: float = 0.05
+    run_length_blocks: float = 365.0
+    looks_per_block: int = 24
+    start_blocks: int = 5
+    min_gate_blocks: int = 7
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One requirement judged on one slice, with the numbers it was judged on."""
+
+    requirement: str
+    ruling: Ruling
+    reason: str
+    release: str
+    metric: str
+    slice: str
+    comparator: str
+    limit: float
+    estimate: float | None
+    low: float | None
+    high: float | None
+    method: str
+    blocks: int
+    events: int
+    evidence: str
+    state: tuple[float, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided from findings. ``pass`` with no finding does not exist: nothing shown is inconclusive."""
+
+    ruling: Ruling
+    findings: tuple[Finding, ...]
+    at: datetime
+    policy: Policy
+    kernel_version: int = KERNEL_VERSION
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences of the findings that made the ruling."""
+        return tuple(f.reason for f in self.findings if f.ruling is self.ruling)
+
+
+def combine(rulings: Iterable[Ruling]) -> Ruling:
+    """Any fail → fail; else any invalid → invalid; else any inconclusive (or nothing at all) → inconclusive; else pass."""
+    found = set(rulings)
+    for worst in (Ruling.FAIL, Ruling.INVALID, Ruling.INCONCLUSIVE):
+        if worst in found:
+            return worst
+    return Ruling.PASS if found else Ruling.INCONCLUSIVE
+
+
+def judge(evidence: Sequence[Evidence], policy: Policy, now: datetime, *, minimum_blocks: int = 0) -> Verdict:
+    """The verdict over all ``evidence``. ``minimum_blocks``: below it nothing over blocks passes (it may fail)."""
+    share = policy.alpha / max(1, len(evidence))
+    findings = tuple(find(e, policy, fail_alpha=share, minimum_blocks=minimum_blocks) for e in evidence)
+    return Verdict(ruling=combine(f.ruling for f in findings), findings=findings, at=now, policy=policy)
+
+
+def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int = 0) -> Finding:
+    """Judge one piece of evidence: admissible? enough? then the bounds against the limit."""
+    if e.problems:
+        return _finding(e, Ruling.INVALID, "; ".join(e.problems))
+    if not e.blocks and not sum(c.n for c in e.counts):
+        return _finding(e, Ruling.INCONCLUSIVE, e.waits_for or f"{e.requirement}: no evidence yet")
+    if e.source == "live":
+        return _live(e, policy, fail_alpha)
+    if e.counts:
+        return _bounded(e, _count_interval(e, policy, fail_alpha), _rate_limit(e.requirement))
+    return _over_blocks(e, policy, fail_alpha, minimum_blocks)
+
+
+def _over_blocks(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:
+    sign, limit = e.requirement.sign, e.requirement.sign * e.requirement.limit
+    worst, best = _oriented(e.blocks, sign)
+    bounds = t_interval if e.source == "gate" else mean_sequence
+    against = bounds(worst, alpha_low=fail_alpha, alpha_high=policy.alpha)  # what must clear the limit to pass
+    for_us = bounds(best, alpha_low=fail_alpha, alpha_high=policy.alpha)  # what must miss it to fail
+    mean = sum(sign * b.mean for b in e.blocks) / len(e.blocks)
+    interval = msgspec.structs.replace(
+        against, estimate=mean, low=for_us.low, problem=against.problem or for_us.problem
+    )
+    needed = max(minimum_blocks, policy.min_gate_blocks if e.source == "gate" else 0)
+    finding = _bounded(e, interval, limit)
+    if finding.ruling is Ruling.PASS and len(e.blocks) < needed:
+        return _ruled(
+            finding,
+            Ruling.INCONCLUSIVE,
+            f"{e.requirement}: so far so good, {len(e.blocks)} of {needed} blocks closed",
+        )
+    if finding.ruling is Ruling.FAIL and len(e.blocks) < policy.start_blocks:
+        return _ruled(
+            finding,
+            Ruling.INCONCLUSIVE,
+            f"{e.requirement}: looks bad, but {len(e.blocks)} blocks are too few to say so",
+        )
+    return finding
+
+
+def _live(e: Evidence, policy: Policy, fail_alpha: float) -> Finding:
+    """Change detection: the lease is renewed unless the evidence against it, however long the good past, is too strong.
+
+    A union of k detectors has its alarms split like an error rate: each gets k times the run length.
+    """
+    split = policy.alpha / fail_alpha
+    sign, limit = e.requirement.sign, e.requirement.sign * e.requirement.limit
+    if e.counts:
+        limit = _rate_limit(e.requirement)
+        found = rate_detector(
+            e.carry,
+            [(c.hits, c.n) for c in e.counts],
+            limit=limit,
+            run_length=policy.run_length_blocks * policy.looks_per_block * split,
+        )
+        n = e.events
+        estimate = sum(c.hits for c in e.counts) / n
+    else:
+        _, best = _oriented(e.blocks, sign)
+        floors = [min(b.floor, x) for b, x in zip(e.blocks, best, strict=True)]
+        found = mean_detector(
+            e.carry,
+            list(zip(best, floors, strict=True)),
+            limit=limit,
+            run_length=policy.run_length_blocks * split,
+        )
+        estimate = sum(sign * b.mean for b in e.blocks) / len(e.blocks)
+    ruling = Ruling.FAIL if found.alarm else Ruling.PASS
+    odds = f"evidence of change e^{found.log_e:.1f}"
+    said = (
+        f"{e.requirement}: no longer holds, latest {_shown(e, estimate)} ({odds})"
+        if found.alarm
+        else (f"{e.requirement}: holds, latest {_shown(e, estimate)} ({odds})")
+    )
+    finding = _finding(
+        e,
+        ruling,
+        said,
+        Interval(estimate=estimate, low=-math.inf, high=math.inf, method=found.method, n=e.events),
+    )
+    return msgspec.structs.replace(finding, state=tuple(rounded(x) for x in found.state))
+
+
+def _bounded(e: Evidence, interval: Interval, limit: float) -> Finding:
+    if interval.problem:
+        return _finding(e, Ruling.INVALID, f"{e.requirement}: {interval.problem}", interval)
+    superior = e.requirement.kind == "better"
+    if interval.high < limit or (interval.high == limit and not superior):
+        ruling, word = Ruling.PASS, "holds"
+    elif interval.low > limit or (superior and interval.low >= limit):
+        ruling, word = Ruling.FAIL, "does not hold"
+    else:
+        ruling, word = Ruling.INCONCLUSIVE, "is not shown either way"
+    return _finding(e, ruling, f"{e.requirement}: {word}, {_said(e, interval)}", interval)
+
+
+def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
+    bounds = exact_rate if e.source == "gate" else rate_sequence
+    hits, n = sum(c.hits for c in e.counts), sum(c.n for c in e.counts)
+    return bounds(hits, n, alpha_low=fail_alpha, alpha_high=policy.alpha)
+
+
+def _rate_limit(requirement: Requirement) -> float:
+    """A quantile's requirement is a rate's: p95 ≤ 50 ms says that at most 5 % of the answers take longer."""
+    quantile = requirement.definition.quantile
+    return requirement.limit if quantile is None else 1.0 - quantile
+
+
+def _oriented(blocks: Sequence[Block], sign: int) -> tuple[list[float], list[float]]:
+    """(worst case, best case) of each block, more meaning worse."""
+    if sign > 0:
+        return [b.high for b in blocks], [b.low for b in blocks]
+    return [-b.low for b in blocks], [-b.high for b in blocks]
+
+
+def _said(e: Evidence, interval: Interval) -> str:
+    low, high = sorted((e.requirement.sign * interval.low, e.requirement.sign * interval.high))
+    return f"{_shown(e, interval.estimate)} [{low:.4g}, {high:.4g}] on {_amount(e)}"
+
+
+def _shown(e: Evidence, estimate: float) -> str:
+    value = e.requirement.sign * estimate
+    if e.requirement.compares:
+        return f"{value:+.4g} against {e.comparator[:12]}"
+    if e.requirement.definition.quantile is not None:
+        return f"{value:.2%} of answers over {e.requirement.limit:g} ms"
+    return f"{value:.4g}"
+
+
+def _amount(e: Evidence) -> str:
+    return f"{len(e.blocks)} blocks, {e.events:,} events" if e.blocks else f"{e.events:,} events"
+
+
+def _finding(e: Evidence, ruling: Ruling, reason: str, interval: Interval | None = None) -> Finding:
+    sign = e.requirement.sign
+    bounds = sorted((sign * interval.low, sign * interval.high)) if interval else (math.nan, math.nan)
+    return Finding(
+        requirement=str(e.requirement),
+        ruling=ruling,
+        reason=reason if e.slice == "all" else f"{e.slice}: {reason}",
+        release=e.release,
+        metric=e.requirement.metric,
+        slice=e.slice,
+        comparator=e.comparator,
+        limit=e.requirement.limit,
+        estimate=_finite(sign * interval.estimate) if interval else None,
+        low=_finite(bounds[0]),
+        high=_finite(bounds[1]),
+        method=interval.method if interval else "",
+        blocks=len(e.blocks),
+        events=e.events,
+        evidence=e.id,
+    )
+
+
+def _ruled(finding: Finding, ruling: Ruling, reason: str) -> Finding:
+    return msgspec.structs.replace(finding, ruling=ruling, reason=reason)
+
+
+def _finite(value: float) -> float | None:
+    return rounded(value) if math.isfinite(value) else None
