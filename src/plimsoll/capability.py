@@ -6,13 +6,13 @@ found when it is constructed, not when it is needed.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
@@ -21,6 +21,7 @@ from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
 
+Declared = TypeVar("Declared")
 TaskKind = Literal["binary", "multiclass", "regression"]
 
 
@@ -52,14 +53,21 @@ def Regression(*, label: str) -> Task:
     return Task(kind="regression", label=label)
 
 
+Rows = str | Callable[[], Path]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Rows that features are made from: a name, a contract, and where the rows are (a CSV or Parquet file, or a
-    function that returns its path). Paths are relative to the capability's folder."""
+    function that returns its path). Paths are relative to the capability's folder.
+
+    ``arrives_at``: the column with the time from which a row is complete; later ones are not read yet. Without it,
+    every row of the file is there."""
 
     name: str
     contract: str
-    rows: str | Callable[[], Path]
+    rows: Rows
+    arrives_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +77,15 @@ class Source:
     ``asked_at``: the column with the time of the question. ``unit``: the column that names the row (unique).
     ``sticky``: the column whose values always see the same release (default: the unit). ``block``: ``"day"`` (the
     local day of ``asked_at`` in ``timezone``), ``"hour"``, or a column: what may be taken as independent.
+    ``arrives_at`` as in Table: for a question, when its outcome has come or can no longer come.
     """
 
     name: str
     contract: str
     asked_at: str
     unit: str
-    rows: str | Callable[[], Path]
+    rows: Rows
+    arrives_at: str = ""
     sticky: str = ""
     block: str = "day"
     timezone: str = "UTC"
@@ -117,7 +127,8 @@ class Capability:
     ``train``: ``(TrainingSet, Params) -> model`` or an unfitted scikit-learn estimator; ``model``: the path of an
     ONNX file instead. ``maturity``: how long after the question an outcome may still come; after it, it counts as
     never. ``grace``: how long a live release may answer on inadmissible evidence. ``bindings``: view → the table
-    that it reads instead of its own (another feed). ``drill``: faults injected on purpose, honoured in rehearsals
+    that it reads instead of its own (another feed). ``retired``: views that this declaration no longer uses but
+    releases still deployed do. ``drill``: faults injected on purpose, honoured in rehearsals
     only.
     """
 
@@ -145,6 +156,7 @@ class Capability:
     grace: timedelta = timedelta(hours=6)
     max_evidence_age: timedelta = timedelta(days=7)
     bindings: Mapping[str, str] = field(default_factory=dict)
+    retired: Sequence[View] = ()
     drill: Mapping[str, float] = field(default_factory=dict)
     folder: Path = field(default=Path(), compare=False)
 
@@ -156,6 +168,16 @@ class Capability:
     @property
     def views(self) -> tuple[View, ...]:
         return tuple(f for f in self.features if isinstance(f, View))
+
+    @property
+    def known_views(self) -> tuple[View, ...]:
+        """Every view that a deployed release may use: the declared ones and the retired ones."""
+        return (*self.views, *self.retired)
+
+    @property
+    def sources(self) -> tuple[Table | Source, ...]:
+        """Every table there are rows of; the questions' own last."""
+        return (*self.tables, self.source)
 
     @property
     def inputs(self) -> tuple[Inputs, ...]:
@@ -172,8 +194,12 @@ class Capability:
         return tuple(s if s.requires or s.kind == "live" else _with_requires(s, defaults) for s in self.rollout)
 
     def variant(self, **changes: Any) -> Capability:
-        """This capability as another commit of it would declare it: the same name, some fields changed."""
-        return replace(self, **changes)
+        """This capability as another commit of it would declare it: the same name, some fields changed. Views that the
+        change drops are retired, since releases that use them may still be deployed."""
+        changed = replace(self, **changes)
+        used = {v.digest for v in changed.known_views}
+        dropped = tuple(v for v in self.known_views if v.digest not in used)
+        return replace(changed, retired=(*changed.retired, *dropped))
 
 
 def replace_than(requirement: Requirement, than: str) -> Requirement:
@@ -188,32 +214,44 @@ def replace_than(requirement: Requirement, than: str) -> Requirement:
 
 
 def load(folder: Path) -> Capability:
-    """The capability declared in ``folder/capability.py``. The folder is importable while the file runs."""
-    path = folder / "capability.py"
+    """The capability declared in ``folder/capability.py``."""
+    return replace(load_object(folder, "capability", Capability), folder=folder.resolve())
+
+
+def load_object(folder: Path, name: str, kind: type[Declared]) -> Declared:
+    """What ``folder/NAME.py`` defines under NAME.
+
+    The folder is importable while the file runs, and what was imported from it is forgotten afterwards, so that two
+    capabilities may both have a ``features.py``.
+    """
+    folder = folder.resolve()
+    path = folder / f"{name}.py"
     if not path.is_file():
         raise UsageError(
-            f"there is no capability.py in {folder.resolve()}",
+            f"there is no {name}.py in {folder}",
             hint="run this in a capability's folder, or make one: plimsoll init my-feature",
         )
-    name = f"plimsoll_capability_{abs(hash(path.resolve()))}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} cannot be read as a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(folder.resolve()))
+    sys.path.insert(0, str(folder))
     try:
-        spec.loader.exec_module(module)
+        found = getattr(importlib.import_module(name), name, None)
     except UsageError:
         raise
     except Exception as error:
         raise InvalidDeclaration(f"{path} could not be run: {type(error).__name__}: {error}") from error
     finally:
-        sys.path.remove(str(folder.resolve()))
-    found = getattr(module, "capability", None)
-    if not isinstance(found, Capability):
-        raise InvalidDeclaration(f"{path} does not define `capability`", hint="end it with: capability = Capability(…)")
-    return replace(found, folder=folder.resolve())
+        sys.path.remove(str(folder))
+        _forget(folder)
+    if not isinstance(found, kind):
+        raise InvalidDeclaration(f"{path} does not define `{name}`", hint=f"end it with: {name} = {kind.__name__}(…)")
+    return found
+
+
+def _forget(folder: Path) -> None:
+    """Take the folder's modules out of ``sys.modules``; their functions live on."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(folder):
+            del sys.modules[name]
 
 
 def _with_requires(stage: Stage, requires: tuple[Requirement, ...]) -> Stage:
@@ -265,6 +303,16 @@ def _check_requirements(c: Capability) -> None:
             )
         if r.definition.operational and r.definition.quantile is not None and r.kind != "at_most":
             raise InvalidDeclaration(f"{c.name}: {r}: a latency is required with at_most(…)")
+    for r in c.gate:
+        if r.operational:
+            raise InvalidDeclaration(
+                f"{c.name}: gate: {r}: errors and latency are seen in shadow and later, not on a test set",
+                hint="put it under keep",
+            )
+        if r.than == "predecessor":
+            raise InvalidDeclaration(
+                f"{c.name}: gate: {r}: a candidate has no predecessor yet", hint='compare with than="champion"'
+            )
     for r in c.keep:
         if r.than == "champion":
             raise InvalidDeclaration(
@@ -293,7 +341,7 @@ def _check_rollout(c: Capability) -> None:
             )
         if not s.requires and not any(r.compares or r.operational for r in (*c.gate, *c.keep)):
             raise InvalidDeclaration(
-                f"{c.name}: {s.name} has nothing to be judged by: the gate compares with nobody, and keep has no errors or latency",
+                f"{c.name}: {s.name} is judged by nothing: the gate compares with nobody, keep has no errors or latency",
                 hint='add at_most("error_rate", 0.01) to keep, or a no_worse(…, than="champion") to the gate',
             )
         if s.deadline_blocks < c.policy.start_blocks:

@@ -215,15 +215,21 @@ class EventLog(Protocol):
 
 
 class OnlineFeatures(Protocol):
-    """The last applied timeline row of each entity, packed: (known_at in µs since the epoch, float32 values)."""
+    """The last applied timeline row of each entity, packed: (known_at in µs since the epoch, float32 values).
+
+    With ``as_of_us`` an adapter that keeps a history gives the last row known by then; one that keeps only the last
+    row gives that one.
+    """
 
     def apply(self, view: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
         """Apply (entity, known_at_us, packed float32 values) in order; an older row than the held one is ignored."""
         ...
 
-    def get(self, view: str, entity: str) -> tuple[int, bytes] | None: ...
+    def get(self, view: str, entity: str, as_of_us: int | None = None) -> tuple[int, bytes] | None: ...
 
-    def get_many(self, view: str, entities: Sequence[str]) -> list[tuple[int, bytes] | None]: ...
+    def get_many(
+        self, view: str, entities: Sequence[str], as_of_us: Sequence[int] | None = None
+    ) -> list[tuple[int, bytes] | None]: ...
 
 
 class Notifier(Protocol):

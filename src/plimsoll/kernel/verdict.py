@@ -48,7 +48,7 @@ class Ruling(StrEnum):
 class Block(msgspec.Struct, frozen=True, array_like=True):
     """One closed block: ``n`` events, the mean of the metric (or of the loss against the comparator, positive =
     worse), the same mean if every missing outcome had turned out for the best (``low``) or for the worst (``high``)
-    for us, and ``floor``, the least the mean could have been before any label was known."""
+    for us, ``floor``, the least the mean could have been before any label was known, and how many are ``missing``."""
 
     name: str
     n: int
@@ -56,6 +56,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     low: float
     high: float
     floor: float
+    missing: int = 0
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +100,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     ``alpha``: the chance of a false pass of one requirement, and of a false fail of all of them together.
     ``run_length_blocks``: mean number of blocks between two false alarms on a live lease (365 days: one a year);
     ``looks_per_block``: how many count buckets a block has. ``start_blocks``: no sequence over blocks fails before.
+    ``max_missing_share``: a block that lacks more of its outcomes than this speaks for neither side and is named in
+    the finding; what is judged is then the days on which outcomes come. Below it, every missing outcome is bounded.
     """
 
     alpha: float = 0.05
@@ -106,6 +109,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     looks_per_block: int = 24
     start_blocks: int = 5
     min_gate_blocks: int = 7
+    max_missing_share: float = 0.2
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +168,17 @@ def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int 
     """Judge one piece of evidence: admissible? enough? then the bounds against the limit."""
     if e.problems:
         return _finding(e, Ruling.INVALID, "; ".join(e.problems))
+    judged = tuple(b for b in e.blocks if b.missing <= policy.max_missing_share * b.n)
+    finding = _found(msgspec.structs.replace(e, blocks=judged), policy, fail_alpha, minimum_blocks)
+    finding = msgspec.structs.replace(finding, evidence=e.id)
+    if left_out := [b.name for b in e.blocks if b not in judged]:
+        why = f"{', '.join(left_out)} not judged: more than {policy.max_missing_share:.0%} of the outcomes never came"
+        return msgspec.structs.replace(finding, reason=f"{finding.reason} ({why})")
+    return finding
+
+
+def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:
+    """The finding on admissible evidence, whose blocks are all judged."""
     if not e.blocks and not sum(c.n for c in e.counts):
         return _finding(e, Ruling.INCONCLUSIVE, e.waits_for or f"{e.requirement}: no evidence yet")
     if e.source == "live":

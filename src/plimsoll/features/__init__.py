@@ -1,0 +1,38 @@
+"""Features, each defined once: compiled to a timeline, joined as of the question, served as its last row."""
+
+from plimsoll.features import windows
+from plimsoll.features.columns import read_columns
+from plimsoll.features.compilation import compile
+from plimsoll.features.join import TrainingSet, training_set
+from plimsoll.features.leak import Leak, leak
+from plimsoll.features.online import OnlineJoin
+from plimsoll.features.request import Inputs, category, hour, number, weekday
+from plimsoll.features.schema import Binding, FeatureSchema
+from plimsoll.features.skew import Skew, mismatches
+from plimsoll.features.source import source_digest
+from plimsoll.features.timeline import Timeline
+from plimsoll.features.view import View, view
+
+__all__ = [
+    "Binding",
+    "FeatureSchema",
+    "Inputs",
+    "Leak",
+    "OnlineJoin",
+    "Skew",
+    "Timeline",
+    "TrainingSet",
+    "View",
+    "category",
+    "compile",
+    "hour",
+    "leak",
+    "mismatches",
+    "number",
+    "read_columns",
+    "source_digest",
+    "training_set",
+    "view",
+    "weekday",
+    "windows",
+]
