@@ -1,0 +1,67 @@
+"""MEASURES. Pure statistics: metrics, intervals, anytime-valid sequences, change detection, planning.
+
+Everything that a decision rests on is plain Python on plain floats, so that the same evidence gives the same digits
+everywhere. NumPy appears only where rows are measured (``scoring``, ``resample``), and only when asked for: importing
+this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plimsoll.stats.change import Detection, mean_detector, rate_detector
+    from plimsoll.stats.dependence import inflation, lag1
+    from plimsoll.stats.interval import Interval, exact_rate, t_interval
+    from plimsoll.stats.metrics import METRICS, Metric, row_bounds
+    from plimsoll.stats.planner import blocks_needed, rate_events_needed
+    from plimsoll.stats.resample import BlockValue, jackknife_blocks
+    from plimsoll.stats.sequence import mean_sequence, rate_sequence
+
+_HOMES = {
+    "Detection": "change",
+    "mean_detector": "change",
+    "rate_detector": "change",
+    "inflation": "dependence",
+    "lag1": "dependence",
+    "Interval": "interval",
+    "exact_rate": "interval",
+    "t_interval": "interval",
+    "METRICS": "metrics",
+    "Metric": "metrics",
+    "row_bounds": "metrics",
+    "blocks_needed": "planner",
+    "rate_events_needed": "planner",
+    "BlockValue": "resample",
+    "jackknife_blocks": "resample",
+    "mean_sequence": "sequence",
+    "rate_sequence": "sequence",
+}
+
+__all__ = [
+    "METRICS",
+    "BlockValue",
+    "Detection",
+    "Interval",
+    "Metric",
+    "blocks_needed",
+    "exact_rate",
+    "inflation",
+    "jackknife_blocks",
+    "lag1",
+    "mean_detector",
+    "mean_sequence",
+    "rate_detector",
+    "rate_events_needed",
+    "rate_sequence",
+    "row_bounds",
+    "t_interval",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a name's module when the name is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
