@@ -1,0 +1,49 @@
+"""KEEPS: the catalog (SQL), objects (blobs), events (log), online features and the ledger's checkpoints.
+
+Each stands behind a port of ``plimsoll.kernel.ports``. Names are imported when they are first used, so that a
+process that only reads objects never loads SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plimsoll.store.catalog import SqlCatalog
+    from plimsoll.store.checkpoints import Checkpoints, ledger_faults
+    from plimsoll.store.events import SegmentLog
+    from plimsoll.store.objects import LocalObjects
+    from plimsoll.store.objects_remote import ObstoreObjects
+    from plimsoll.store.online import MemoryOnline, SqliteOnline
+    from plimsoll.store.sweep import collect
+
+__all__ = [
+    "Checkpoints",
+    "LocalObjects",
+    "MemoryOnline",
+    "ObstoreObjects",
+    "SegmentLog",
+    "SqlCatalog",
+    "SqliteOnline",
+    "collect",
+    "ledger_faults",
+]
+
+_HOME = {
+    "Checkpoints": "checkpoints",
+    "LocalObjects": "objects",
+    "MemoryOnline": "online",
+    "ObstoreObjects": "objects_remote",
+    "SegmentLog": "events",
+    "SqlCatalog": "catalog",
+    "SqliteOnline": "online",
+    "collect": "sweep",
+    "ledger_faults": "checkpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,98 @@
+"""The ledger in SQL: lines are only ever added, each linked to the one before, under the write lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, insert, select
+
+from plimsoll.errors import Damaged
+from plimsoll.kernel.chain import GENESIS, Entry, Line, link
+from plimsoll.store.catalog.codec import document, from_us, mapping, to_us
+from plimsoll.store.catalog.engine import Database
+from plimsoll.store.catalog.tables import ledger
+
+_PAGE = 1000
+
+
+def append(connection: Connection, entries: Sequence[Entry]) -> list[Line]:
+    """Write ``entries`` behind the last line. The caller holds the write lock."""
+    seq, previous = head(connection)
+    lines: list[Line] = []
+    for entry in entries:
+        line = _linked(previous, seq + 1, entry)
+        lines.append(line)
+        seq, previous = line.seq, line.digest
+    if lines:
+        connection.execute(insert(ledger), [_row(line) for line in lines])
+    return lines
+
+
+def head(connection: Connection) -> tuple[int, str]:
+    last = connection.execute(select(ledger.c.seq, ledger.c.digest).order_by(ledger.c.seq.desc()).limit(1)).first()
+    return (last.seq, last.digest) if last else (0, GENESIS)
+
+
+def lines(
+    database: Database, *, after: int, until: datetime | None, capability: str | None, lenient: bool = False
+) -> Iterator[Line]:
+    """Lines behind ``after``, a page a transaction, so that a slow reader holds nobody up.
+
+    Raises Damaged at a line that cannot be read; with ``lenient`` it comes with what was found as its body, and then
+    does not have its digest.
+    """
+    query = select(ledger).order_by(ledger.c.seq).limit(_PAGE)
+    if until is not None:
+        query = query.where(ledger.c.at <= to_us(until))
+    if capability is not None:
+        query = query.where(ledger.c.capability == capability)
+    while page := _page(database, query.where(ledger.c.seq > after)):
+        yield from (_line(row, lenient) for row in page)
+        after = page[-1].seq
+
+
+def _page(database: Database, query: Select[Any]) -> Sequence[Row[Any]]:
+    with database.reading() as connection:
+        return connection.execute(query).all()
+
+
+def _linked(previous: str, seq: int, entry: Entry) -> Line:
+    """The line as it will be read again: its body in canonical JSON's types and precision."""
+    body = mapping(document(entry.body))
+    return link(previous, seq, msgspec.structs.replace(entry, at=from_us(to_us(entry.at)), body=body))
+
+
+def _row(line: Line) -> dict[str, Any]:
+    columns = msgspec.structs.asdict(line.entry)
+    columns |= {"seq": line.seq, "previous": line.previous, "digest": line.digest}
+    return columns | {"at": to_us(line.entry.at), "body": document(line.entry.body)}
+
+
+def _line(row: Row[Any], lenient: bool) -> Line:
+    try:
+        body, at = mapping(row.body), from_us(row.at)
+    except (ValueError, OverflowError, TypeError) as error:  # msgspec's and Unicode's errors are ValueErrors
+        if not lenient:
+            raise _damaged(row, error) from error
+        body, at = {"unreadable": repr(row.body)}, from_us(0)
+    entry = Entry(
+        at=at,
+        capability=str(row.capability),
+        kind=str(row.kind),
+        subject=str(row.subject),
+        summary=str(row.summary),
+        actor=str(row.actor),
+        body=body,
+    )
+    return Line(seq=row.seq, previous=str(row.previous), digest=str(row.digest), entry=entry)
+
+
+def _damaged(row: Row[Any], error: Exception) -> Damaged:
+    return Damaged(
+        f"line {row.seq} of the ledger was changed: it cannot be read ({error})",
+        hint="plimsoll log --verify names everything that was changed",
+        details={"seq": row.seq},
+    )

@@ -1,0 +1,154 @@
+"""Signed marks of the ledger's end, kept outside the catalog, so that a cut tail or a full rewrite shows.
+
+The catalog commits first and the mark follows. A crash between the two leaves a mark that lags: that is legal, as
+a mark says "at least this was there". Signatures are Ed25519 (RFC 8032); the key never leaves its folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from plimsoll.errors import Damaged
+from plimsoll.kernel.chain import Checkpoint, faults
+from plimsoll.store.durable import aside, locked, make_folder, sync_folder, unavailable, write_all
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from plimsoll.store.catalog import SqlCatalog
+
+
+class Checkpoints:
+    """``<folder>/checkpoints.jsonl``, append-only, and the key it is signed with, made at first use.
+
+    The folder is for its owner only (0700), the key too (0600). Keep a copy of both elsewhere: who can rewrite the
+    catalog *and* this folder can hide it.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self._folder = Path(folder)
+        self._file = self._folder / "checkpoints.jsonl"
+        self._key_file = self._folder / "checkpoints.key"
+        self._key: Ed25519PrivateKey | None = None
+
+    def mark(self, seq: int, digest: str, at: datetime) -> Checkpoint:
+        """Sign (``seq``, ``digest``) and append it; durable on return. Raises Unavailable where it cannot be."""
+        unsigned = Checkpoint(seq=seq, digest=digest, at=at)
+        try:
+            make_folder(self._folder, 0o700)
+            signature = self._signing_key().sign(unsigned.signed_bytes()).hex()
+            signed = msgspec.structs.replace(unsigned, signature=signature)
+            self._append(msgspec.json.encode(signed) + b"\n")
+        except OSError as error:
+            raise unavailable(f"marking line {seq} of the ledger", self._file, error) from error
+        return signed
+
+    def read(self) -> tuple[list[Checkpoint], list[str]]:
+        """The marks whose signatures hold, and a sentence for each that does not.
+
+        A last line without its end is what a crash leaves of a mark that nobody was told of: it is passed over.
+        """
+        good: list[Checkpoint] = []
+        bad: list[str] = []
+        key = self._key or _kept_key(self._key_file)
+        for number, line in enumerate(self._lines(), start=1):
+            mark = _verified(line, key)
+            if mark is None:
+                bad.append(f"checkpoint {number} is not what was signed ({self._file})")
+            else:
+                good.append(mark)
+        return good, bad
+
+    def _lines(self) -> list[bytes]:
+        try:
+            return self._file.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+
+    def _append(self, line: bytes) -> None:
+        fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            with locked(self._file, wait=True):
+                _cut_torn_line(fd)
+                write_all(fd, line)
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _signing_key(self) -> Ed25519PrivateKey:
+        if self._key is None:
+            self._key = _kept_key(self._key_file) or _new_key(self._key_file)
+        return self._key
+
+
+def ledger_faults(catalog: SqlCatalog, checkpoints: Checkpoints) -> Iterator[str]:
+    """One sentence for each thing wrong with the ledger: a changed line, a cut tail, a rewrite, a forged mark.
+
+    The marks are read first: a line that is committed meanwhile then has no mark yet, which is legal.
+    """
+    good, bad = checkpoints.read()
+    yield from bad
+    yield from faults(catalog.ledger_as_stored(), good)
+
+
+def _verified(line: bytes, key: Ed25519PrivateKey | None) -> Checkpoint | None:
+    """The mark on ``line`` if its signature holds; without the key none does."""
+    from cryptography.exceptions import InvalidSignature
+
+    if key is None:
+        return None
+    try:
+        mark = msgspec.json.decode(line, type=Checkpoint)
+        key.public_key().verify(bytes.fromhex(mark.signature), mark.signed_bytes())
+    except (ValueError, InvalidSignature):  # msgspec's and Unicode's decoding errors are ValueErrors
+        return None
+    return mark
+
+
+def _kept_key(path: Path) -> Ed25519PrivateKey | None:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        pem = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        key: Ed25519PrivateKey = load_pem_private_key(pem, password=None)  # type: ignore[assignment]
+    except ValueError as error:
+        raise Damaged(
+            f"the key that signs the ledger's checkpoints is damaged ({path})",
+            hint="restore it from a backup; without it old checkpoints cannot be verified",
+        ) from error
+    return key
+
+
+def _new_key(path: Path) -> Ed25519PrivateKey:
+    """Make the key, or take the one that another process made first."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    make_folder(path.parent, 0o700)
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with aside(path.parent, 0o600) as (fd, temporary):
+        write_all(fd, pem)
+        os.fsync(fd)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return _kept_key(path) or key
+    sync_folder(path.parent)
+    return key
+
+
+def _cut_torn_line(fd: int) -> None:
+    """Cut what a crash left of a line: everything after the last line's end."""
+    size = os.fstat(fd).st_size
+    tail = os.pread(fd, 4096, max(0, size - 4096))
+    os.ftruncate(fd, size - len(tail) + tail.rfind(b"\n") + 1)

@@ -1,0 +1,96 @@
+"""Appends of asyncio tasks: what one turn of the event loop brings is committed and answered together.
+
+A thread waits for the disk, so that the loop does not. While it waits, further turns gather and go together next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from contextlib import suppress
+
+from plimsoll.errors import PlimsollError
+from plimsoll.store.events.group import GroupCommit, closed, own_copy
+
+Append = tuple[bytes, "asyncio.Future[None]"]
+Turn = tuple[asyncio.AbstractEventLoop, list[Append]]
+
+
+class Turns:
+    """Collects each loop's appends a turn at a time. One wake-up of the loop answers all of a turn."""
+
+    def __init__(self, group: GroupCommit) -> None:
+        self._group = group
+        self._gathering: dict[asyncio.AbstractEventLoop, list[Append]] = {}
+        self._turns: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._guard = threading.Lock()
+        self._ended = False
+
+    def add(self, data: bytes, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """A future that is done when ``data`` is durable, or holds why it is not. Call it on ``loop``'s thread."""
+        future: asyncio.Future[None] = loop.create_future()
+        appends = self._gathering.get(loop)
+        if appends is None:
+            appends = self._gathering[loop] = []
+            loop.call_soon(self._submit, loop)
+        appends.append((data, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what was submitted, then stop. What is submitted later is refused."""
+        with self._guard:
+            self._ended = True
+            self._turns.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _submit(self, loop: asyncio.AbstractEventLoop) -> None:
+        appends = self._gathering.pop(loop)
+        with self._guard:
+            if self._ended:
+                _answer(appends, closed())
+                return
+            self._turns.put((loop, appends))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="plimsoll-events", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while turns := self._next():
+            error = self._committed(b"".join([data for _, appends in turns for data, _ in appends]))
+            for loop, appends in turns:
+                with suppress(RuntimeError):  # the loop was closed: nobody is left to answer
+                    loop.call_soon_threadsafe(_answer, appends, error)
+
+    def _next(self) -> list[Turn]:
+        """All turns that have gathered, at least one; none at the end."""
+        turns = []
+        turn = self._turns.get()
+        while turn is not None:
+            turns.append(turn)
+            try:
+                turn = self._turns.get_nowait()
+            except queue.Empty:
+                return turns
+        if turns:  # the end has come behind them: see it again when they are done
+            self._turns.put(None)
+        return turns
+
+    def _committed(self, data: bytes) -> PlimsollError | None:
+        try:
+            self._group.commit(data)
+        except PlimsollError as error:
+            return error
+        return None
+
+
+def _answer(appends: list[Append], error: PlimsollError | None) -> None:
+    for _, future in appends:
+        if future.done():  # its task was cancelled; the record is in the log all the same
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(own_copy(error))
