@@ -1,0 +1,35 @@
+"""EVALUATION: what a release is worth on later rows, measured in blocks and slices, paired with its comparators.
+
+``measure`` makes numbers, ``evidence`` hands to the kernel those that the requirements ask for, ``report`` shows all
+of it to a person. Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plimsoll.evaluation.curve import Curves, curves
+    from plimsoll.evaluation.measurement import Evaluation, Measure, measure
+    from plimsoll.evaluation.page import report
+    from plimsoll.evaluation.proof import evidence
+
+__all__ = ["Curves", "Evaluation", "Measure", "curves", "evidence", "measure", "report"]
+
+_HOMES = {
+    "Curves": "curve",
+    "Evaluation": "measurement",
+    "Measure": "measurement",
+    "curves": "curve",
+    "evidence": "proof",
+    "measure": "measurement",
+    "report": "page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a part when it is asked for: the plots' libraries only where a report is made."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,187 @@
+"""The evaluation report: one HTML file that a person can read, keep and send; it loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from plimsoll.evaluation.gauge import gauge
+from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
+from plimsoll.kernel.digest import short
+from plimsoll.kernel.manifest import Manifest
+from plimsoll.kernel.verdict import Finding, Ruling, Verdict
+from plimsoll.stats import METRICS
+
+HEADLINES = {
+    Ruling.PASS: "Passes its gate",
+    Ruling.FAIL: "Refused",
+    Ruling.INCONCLUSIVE: "Not decided: more evidence is needed",
+    Ruling.INVALID: "Invalid: the evidence cannot be used",
+}
+_ORDER = (Ruling.FAIL, Ruling.INVALID, Ruling.INCONCLUSIVE, Ruling.PASS)
+
+
+class Figure(NamedTuple):
+    """A plot with its title and what to see in it."""
+
+    title: str
+    svg: Markup
+    caption: str = ""
+
+
+def report(
+    evaluation: Evaluation | None,
+    verdict: Verdict,
+    manifest: Manifest,
+    *,
+    title: str,
+    differences: Mapping[str, tuple[Any, Any]] | None = None,
+    names: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> bytes:
+    """The page, as UTF-8 bytes; the same data gives the same bytes.
+
+    ``evaluation``: None where nothing could be measured (the verdict says why). ``differences``: dotted path → (old,
+    new) against the champion, as ``kernel.manifest.differences`` gives them; None where there is no champion.
+    ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first.
+    Plots need the extra ``report``; without it the page says so and shows the numbers. About a second for the first
+    report of a process, half of that for each one after it.
+    """
+    page = _templates().get_template("report.html")
+    text = page.render(
+        title=title,
+        capability=manifest.capability,
+        release=manifest.digest,
+        short=short(manifest.digest),
+        verdict=verdict,
+        headline=HEADLINES[verdict.ruling],
+        tally=_tally(verdict),
+        findings=sorted(verdict.findings, key=lambda f: (_ORDER.index(f.ruling), f.slice != ALL)),
+        evaluation=evaluation,
+        names=dict(names or {}),
+        notes=list(notes),
+        figures=_figures(evaluation),
+        plots_missing=not _can_plot(),
+        overall=_overall(evaluation),
+        differences=None if differences is None else [(k, _shown(a), _shown(b)) for k, (a, b) in differences.items()],
+        contents=[*manifest.artifacts.items(), *((f"snapshot {k}", v) for k, v in manifest.snapshots.items())],
+    )
+    return text.encode()
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("plimsoll.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(number=number, signed=signed, interval=interval, gauge=gauge, unit=_unit)
+    return made
+
+
+def number(value: float | None) -> str:
+    """Four decimals below ten, four digits above, thousands whole; a dash where there is none."""
+    return "–" if value is None else _digits(value, "")
+
+
+def signed(value: float | None) -> str:
+    """As ``number``, with its sign: a difference."""
+    return "–" if value is None else _digits(value, "+")
+
+
+def _digits(value: float, sign: str) -> str:
+    size = abs(value)
+    form = ".1e" if 0 < size < 5e-5 else ".4f" if size < 10 else ".4g" if size < 1000 else ",.0f"
+    return f"{value:{sign}{form}}".replace("-", "−")
+
+
+def interval(of: Measure | Finding) -> str:
+    """``[low, high]``, open where a bound is not known; empty where neither is."""
+    if of.low is None and of.high is None:
+        return ""
+    return f"[{number(of.low)}, {number(of.high)}]".replace("[–", "(…").replace("–]", "…)")
+
+
+def _unit(metric: str) -> str:
+    return METRICS[metric].unit
+
+
+def _tally(verdict: Verdict) -> str:
+    """``9 of 12 pass, 2 fail, 1 inconclusive``: what the ruling was made of."""
+    count = Counter(f.ruling for f in verdict.findings)
+    if not verdict.findings:
+        return "nothing was judged"
+    said = [f"{count[Ruling.PASS]} of {len(verdict.findings)} pass"]
+    said += [f"{count[r]} {r}" for r in _ORDER[:3] if count[r]]
+    return ", ".join(said)
+
+
+def _overall(evaluation: Evaluation | None) -> list[tuple[str, dict[str, Measure]]]:
+    """Each metric over all rows: comparator ("" for none) → measure."""
+    rows: dict[str, dict[str, Measure]] = {}
+    for m in evaluation.measures if evaluation else ():
+        if m.slice == ALL:
+            rows.setdefault(m.metric, {})[m.comparator] = m
+    return list(rows.items())
+
+
+def _can_plot() -> bool:
+    return all(find_spec(name) is not None for name in ("altair", "vl_convert"))
+
+
+def _figures(evaluation: Evaluation | None) -> dict[str, list[Figure]]:
+    """Plots by section: ``curves``, ``blocks``, ``slices``."""
+    made: dict[str, list[Figure]] = {"curves": [], "blocks": [], "slices": []}
+    if evaluation is None or not _can_plot():
+        return made
+    from plimsoll.evaluation import plots
+
+    for i, (title, chart) in enumerate(plots.drawn(evaluation)):
+        made["curves"].append(Figure(title, Markup(plots.svg(chart, f"c{i}"))))
+    for i, group in enumerate(_by_block(evaluation)):
+        made["blocks"].append(Figure("", Markup(plots.svg(plots.over_blocks(group, _unit(group[0].metric)), f"b{i}"))))
+    group = _by_slice(evaluation)
+    if group:
+        made["slices"].append(Figure("", Markup(plots.svg(plots.forest(group, _unit(group[0].metric)), "s0"))))
+    return made
+
+
+def _headliner(evaluation: Evaluation) -> str:
+    """The metric that the plots over blocks and slices show: the first with a value per row."""
+    taken = list(dict.fromkeys(m.metric for m in evaluation.measures))
+    return next((name for name in taken if METRICS[name].rows), taken[0])
+
+
+def _by_block(evaluation: Evaluation) -> list[list[Measure]]:
+    """The release's own values, then its losses against the comparators, where there are any."""
+    metric = _headliner(evaluation)
+    found = [m for m in evaluation.measures if m.metric == metric and m.slice == ALL and m.blocks]
+    groups = [[m for m in found if not m.comparator], [m for m in found if m.comparator]]
+    return [g for g in groups if g]
+
+
+def _by_slice(evaluation: Evaluation) -> list[Measure]:
+    metric = _headliner(evaluation)
+    found = [m for m in evaluation.measures if m.metric == metric and m.low is not None and m.high is not None]
+    if not any(m.slice != ALL for m in found):
+        return []
+    return [m for m in found if m.comparator] or found
+
+
+def _shown(value: Any) -> str:
+    """A manifest's value, short: digests by their first digits, the rest as JSON."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return short(value) if len(value) == 64 and set(value) <= set("0123456789abcdef") else value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,87 @@
+"""The rows that everything is measured on: scores, labels, blocks; checked once, cut into slices without copying twice.
+
+A label that is NaN has not come. It is never guessed and never dropped in silence: values leave it out, bounds say
+what it could still change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plimsoll.errors import UsageError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rowset:
+    """Rows in order of time. ``codes`` is each row's place among ``names``, the blocks in order of appearance."""
+
+    task: str
+    scores: Floats
+    labels: Floats
+    codes: NDArray[np.int64]
+    names: tuple[str, ...]
+    comparators: Mapping[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        return ~np.isnan(self.labels)
+
+    def cut(self, rows: NDArray[np.bool_]) -> Rowset:
+        """These rows alone, with the same blocks."""
+        return Rowset(
+            task=self.task,
+            scores=self.scores[rows],
+            labels=self.labels[rows],
+            codes=self.codes[rows],
+            names=self.names,
+            comparators={name: s[rows] for name, s in self.comparators.items()},
+        )
+
+
+def rowset(task: str, scores: Any, labels: Any, blocks: Sequence[Any], comparators: Mapping[str, Any]) -> Rowset:
+    """The checked rows. Raises UsageError naming what has another length, is no number, or no possible label."""
+    s, y, ids = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64), np.asarray(blocks)
+    others = {name: np.asarray(c, dtype=np.float64) for name, c in comparators.items()}
+    for name, values in {"labels": y, "blocks": ids, **others}.items():
+        if len(values) != len(s):
+            raise UsageError(f"there are {len(s):,} scores and {len(values):,} {name}; they must be of the same rows")
+    for name, values in {"the release": s, **others}.items():
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values.reshape(len(s), -1)).all(axis=1))[0])
+            raise UsageError(f"row {row} has the score {values[row]} from {name}: not a finite number")
+        if values.shape != s.shape:
+            raise UsageError(f"{name} scores with shape {values.shape}, the release with {s.shape}")
+    _check_labels(task, s, y)
+    places, codes = _blocks(ids)
+    return Rowset(task=task, scores=s, labels=y, codes=codes, names=places, comparators=others)
+
+
+def _check_labels(task: str, scores: Floats, labels: Floats) -> None:
+    if task == "regression":
+        return
+    classes = 2 if scores.ndim == 1 else scores.shape[1]
+    known = labels[~np.isnan(labels)]
+    wrong = known[~np.isin(known, np.arange(classes))]
+    if len(wrong):
+        raise UsageError(
+            f"a label is {wrong[0]:g}; a {task} task of {classes} classes has the labels 0 to {classes - 1}",
+            hint="labels are places among the declared classes; NaN where the outcome has not come",
+        )
+
+
+def _blocks(ids: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    names, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    place = np.empty(len(names), dtype=np.int64)
+    place[order] = np.arange(len(names))
+    return tuple(str(n) for n in names[order]), place[inverse.reshape(-1)]

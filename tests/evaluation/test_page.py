@@ -1,0 +1,164 @@
+"""The report is one file that shows everything and loads nothing."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plimsoll.evaluation import evidence, measure, page, plots, report
+from plimsoll.evaluation.gauge import gauge
+from plimsoll.kernel.manifest import Manifest, differences
+from plimsoll.kernel.requirement import at_least, better, no_worse
+from plimsoll.kernel.verdict import Evidence, Policy, Ruling, Verdict, judge
+
+NOW = datetime(2013, 2, 1, tzinfo=UTC)
+OLD = Manifest(capability="arrival-delay", artifacts={"model": "a" * 64}, settings={"params": {"trees": 60}})
+NEW = Manifest(capability="arrival-delay", artifacts={"model": "b" * 64}, settings={"params": {"trees": 150}})
+
+
+class Tags(HTMLParser):
+    """Which tags stand in a page, with their ids and what they would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(str(value))
+            if name in ("src", "href", "xlink:href") and not str(value).startswith("#"):
+                self.loads.append(str(value))
+
+
+@pytest.fixture(scope="module")
+def found(days: Any) -> Any:
+    return measure(["log_loss", "auc", "calibration_error"], **days(missing=0.03).rows)
+
+
+@pytest.fixture(scope="module")
+def verdict(found: Any) -> Verdict:
+    asked = (at_least("auc", 0.99), no_worse("log_loss", margin=0.01, than="fallback", by="origin"))
+    return judge(evidence(found, asked, release=NEW.digest, comparators={"fallback": "fallback"}), Policy(), NOW)
+
+
+def written(found: Any, verdict: Verdict, **more: Any) -> str:
+    return report(
+        found, verdict, NEW, title="A <b>bold</b> retraining", differences=differences(OLD, NEW), **more
+    ).decode()
+
+
+def test_the_page_says_what_was_decided_and_why(found: Any, verdict: Verdict) -> None:
+    """The headline, the sentence of each requirement that decided, and every finding."""
+    text = written(found, verdict)
+    assert "Refused" in text and verdict.reasons[0] in text and NEW.digest in text
+    assert text.count('class="gauge"') == len(verdict.findings) == 4
+    assert "params.trees" in text and "origin=other" in text and f"({100 * found.missing / found.rows:.1f} %)" in text
+
+
+def test_the_page_loads_nothing(found: Any, verdict: Verdict) -> None:
+    """No script, no font, no picture from anywhere; the only addresses are XML namespaces."""
+    tags = Tags()
+    tags.feed(written(found, verdict))
+    assert tags.loads == [] and "script" not in tags.tags and "link" not in tags.tags
+
+
+def test_the_plots_are_there_and_their_ids_do_not_clash(found: Any, verdict: Verdict) -> None:
+    """ROC, reliability, scores, two over blocks, one of slices; each SVG keeps its ids to itself."""
+    text = written(found, verdict)
+    tags = Tags()
+    tags.feed(text)
+    assert text.count('class="marks"') == 6
+    assert len(tags.ids) == len(set(tags.ids))
+
+
+def test_what_users_write_is_escaped(found: Any, verdict: Verdict) -> None:
+    """A title is text, not markup."""
+    text = written(found, verdict, notes=["<script>alert(1)</script>"], names={"fallback": "<i>"})
+    assert "<b>bold</b>" not in text and "<script>" not in text and "&lt;i&gt;" in text
+
+
+def test_the_same_data_gives_the_same_bytes_quickly(found: Any, verdict: Verdict) -> None:
+    """After the first of a process, within two seconds and a megabyte."""
+    first = written(found, verdict)
+    started = time.process_time()
+    assert written(found, verdict) == first
+    assert time.process_time() - started < 2.0 and len(first) < 1_000_000
+
+
+def test_the_plots_are_valid_vega_lite(found: Any) -> None:
+    """Altair checks them against its schema, which is left out when a report is made."""
+    log_loss = [m for m in found.measures if m.metric == "log_loss" and m.comparator]
+    made = [chart for _, chart in plots.drawn(found)]
+    made += [plots.over_blocks(log_loss[:1], "nats"), plots.forest(log_loss, "nats")]
+    for chart in made:
+        chart.to_dict(validate=True)
+
+
+def test_other_tasks_have_a_report_too() -> None:
+    """Regression shows errors, multiclass how sure the likeliest class was."""
+    rng = np.random.default_rng(0)
+    blocks, labels = np.arange(800) // 80, rng.normal(20, 9, size=800)
+    regression = measure(["mae"], task="regression", scores=labels + rng.normal(size=800), labels=labels, blocks=blocks)
+    classes = rng.integers(0, 3, size=800).astype(float)
+    multiclass = measure(
+        ["accuracy"], task="multiclass", scores=rng.dirichlet([1, 1, 1], size=800), labels=classes, blocks=blocks
+    )
+    for made, title in ((regression, "Errors"), (multiclass, "Scores")):
+        text = report(made, judge((), Policy(), NOW), NEW, title="Another task").decode()
+        assert f"<h3>{title}</h3>" in text and "this is the first release" in text and "nothing was judged" in text
+
+
+def test_an_invalid_release_has_a_report_without_numbers() -> None:
+    """Where nothing could be measured the page says why."""
+    leak = Evidence(
+        requirement=at_least("auc", 0.6), release="r", source="gate", problems=("dep_delay is known 3 h too late",)
+    )
+    text = report(None, judge((leak,), Policy(), NOW), NEW, title="Leaky").decode()
+    assert "Invalid" in text and "dep_delay is known 3 h too late" in text
+
+
+def test_without_the_extra_the_numbers_are_still_there(
+    found: Any, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plots' libraries are optional; the page says how to get them."""
+    monkeypatch.setattr(page, "find_spec", lambda name: None)
+    text = written(found, verdict)
+    assert "plimsoll[report]" in text and "<h2>Requirements</h2>" in text and 'class="marks"' not in text
+
+
+def test_the_gauge_puts_the_limit_on_the_right_side(found: Any, verdict: Verdict) -> None:
+    """An AUC that misses 0.99 lies left of the load line."""
+    drawn = gauge(verdict.findings[0])
+    dot, line = (float(drawn.split(mark)[1].split('"')[1]) for mark in ("<circle ", 'class="limit" '))
+    assert dot < line and "limit 0.99" in drawn
+
+
+def test_a_finding_without_an_estimate_has_no_gauge(found: Any) -> None:
+    """Nothing is drawn where nothing is known."""
+    one = judge((Evidence(requirement=better("auc", than="champion"), release="r", source="gate"),), Policy(), NOW)
+    assert one.ruling is Ruling.INCONCLUSIVE and gauge(one.findings[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.12345, "0.1235"),
+        (-1.972e-5, "−2.0e−05"),
+        (12345.6, "12,346"),
+        (123.456, "123.5"),
+        (0.0, "0.0000"),
+    ],
+)
+def test_numbers_are_short(value: float | None, text: str) -> None:
+    """For reading, not for computing."""
+    assert page.number(value) == text
