@@ -29,7 +29,33 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *_HOME]
+__all__ = [
+    "Answer",
+    "BinaryClassification",
+    "Canary",
+    "Capability",
+    "Client",
+    "Inputs",
+    "Live",
+    "MulticlassClassification",
+    "Policy",
+    "Regression",
+    "Shadow",
+    "Source",
+    "Split",
+    "Table",
+    "View",
+    "__version__",
+    "at_least",
+    "at_most",
+    "better",
+    "category",
+    "hour",
+    "no_worse",
+    "number",
+    "view",
+    "weekday",
+]
 
 if TYPE_CHECKING:
     from plimsoll.capability import (

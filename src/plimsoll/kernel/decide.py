@@ -19,7 +19,7 @@ from plimsoll.kernel.lifecycle import Move, State, advance
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Deployment, Rollout, Stage
-from plimsoll.kernel.verdict import Evidence, Finding, Policy, Ruling, Verdict, judge
+from plimsoll.kernel.verdict import Evidence, Policy, Ruling, Verdict, identified, judge
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +48,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     stage_blocks: int = 0
     deadline_passed: bool = False
     keep: tuple[Evidence, ...] = ()
+    kept: Verdict | None = None  # the verdict on ``keep``, filled in by decide
     recent: tuple[Evidence, ...] = ()
     rivals: dict[str, tuple[Evidence, ...]] = {}
     proof: tuple[Evidence, ...] = ()
@@ -59,7 +60,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What one pass decided: the deployment after it, one sentence, and the verdict and evidence it rests on."""
+    """What one pass decided: the deployment after it, one sentence, and the verdict and evidence it rests on.
+
+    ``evidence`` begins with what the verdict's findings were judged on, in their order; more may follow (rivals).
+    """
 
     kind: str
     subject: str
@@ -73,8 +77,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def body(self) -> dict[str, Any]:
         """For the ledger: everything needed to judge again."""
+        judged = self.evidence[: len(self.verdict.findings)] if self.verdict else ()
         return {
-            "verdict": msgspec.to_builtins(self.verdict) if self.verdict else None,
+            "verdict": msgspec.to_builtins(identified(self.verdict, judged)) if self.verdict else None,
             "evidence": [msgspec.to_builtins(e) for e in self.evidence],
             "deployment": msgspec.to_builtins(self.deployment),
         }
@@ -82,8 +87,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 def decide(deployment: Deployment, seen: Observation, terms: Terms) -> Decision | None:
     """The most urgent thing to do, or None. Time never runs backwards: an earlier ``now`` counts as the latest seen."""
-    if deployment.seen_until and seen.now < deployment.seen_until:
-        seen = replace(seen, now=deployment.seen_until)
+    seen = replace(seen, now=never_back(deployment, seen.now))
+    if deployment.lease is not None:
+        seen = replace(seen, kept=judge(seen.keep, terms.policy, seen.now))
     for rule in RULES:
         decision = rule(deployment, seen, terms)
         if decision is not None:
@@ -91,17 +97,28 @@ def decide(deployment: Deployment, seen: Observation, terms: Terms) -> Decision 
     return None
 
 
+def never_back(d: Deployment, now: datetime) -> datetime:
+    """``now``, or the latest time that the deployment has seen where a clock went back."""
+    return max(now, d.seen_until) if d.seen_until else now
+
+
 # ── the live lease ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def machinery_failed(d: Deployment, seen: Observation, terms: Terms) -> Decision | None:
-    """Errors or latency of the live release: at once to the last good release. It waits for nothing."""
+    """Errors or latency of the live release: at once to the last good release. It waits for nothing.
+
+    Where there is neither an earlier release nor a fallback it stays, under an incident: an answer that is slow or
+    fails now and then is better than none.
+    """
     if d.lease is None or d.lease.standing == "safe":
         return None
-    verdict = _kept(d.lease, seen, terms)
-    failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL and _operational(f, seen.keep)]
+    verdict = _kept(seen, terms)
+    failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL and f.operational]
     if not failed:
         return None
+    if d.predecessor is None and not d.has_fallback:
+        return _held_live(d, seen, failed[0].reason, verdict, seen.keep) if d.lease.standing == "good" else None
     guilty = not all(f.metric in seen.shared for f in failed)
     return take_back(
         d,
@@ -121,9 +138,9 @@ def evidence_lost(d: Deployment, seen: Observation, terms: Terms) -> Decision | 
     lease = d.lease
     if lease is None:
         return None
-    verdict = _kept(lease, seen, terms)
+    verdict = _kept(seen, terms)
     invalid = [f.reason for f in verdict.findings if f.ruling is Ruling.INVALID]
-    if not invalid and lease.renewed_at and seen.now - lease.renewed_at > terms.max_evidence_age:
+    if not invalid and seen.keep and _aged(lease, seen, terms):
         invalid = [f"no admissible evidence since {lease.renewed_at:%Y-%m-%d %H:%M}"]
     if not invalid:
         return None
@@ -154,8 +171,8 @@ def evidence_lost(d: Deployment, seen: Observation, terms: Terms) -> Decision | 
 
 
 def evidence_back(d: Deployment, seen: Observation, terms: Terms) -> Decision | None:
-    """Grace and the safe answer end when fresh questions show admissible evidence; a held lease, when it is shown to
-    hold again on the recent window."""
+    """Grace and the safe answer end when fresh questions show admissible evidence, and, where none had come for too
+    long, when it has come and passes; a held lease, when it is shown to hold again on the recent window."""
     lease = d.lease
     if lease is None or lease.standing == "good":
         return None
@@ -165,8 +182,10 @@ def evidence_back(d: Deployment, seen: Observation, terms: Terms) -> Decision | 
             return None
         summary, evidence = "holds again on the recent blocks", seen.recent
     else:
-        verdict = _kept(lease, seen, terms)
+        verdict = _kept(seen, terms)
         if seen.checked == 0 or any(f.ruling is Ruling.INVALID for f in verdict.findings):
+            return None
+        if seen.keep and _aged(lease, seen, terms) and verdict.ruling is not Ruling.PASS:
             return None
         summary, evidence = "its evidence can be trusted again", seen.keep
     after = replace(lease, standing="good", since=seen.now, renewed_at=seen.now, reason="", carry={})
@@ -188,15 +207,15 @@ def quality_lapsed(d: Deployment, seen: Observation, terms: Terms) -> Decision |
     lease = d.lease
     if lease is None or lease.standing != "good":
         return None
-    verdict, evidence = _kept(lease, seen, terms), seen.keep
-    failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL and not _operational(f, seen.keep)]
+    verdict, evidence = _kept(seen, terms), seen.keep
+    failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL and not f.operational]
     if not failed and lease.proof and lease.provisional_until and seen.now >= lease.provisional_until and seen.proof:
         verdict, evidence = judge(seen.proof, terms.policy, seen.now), seen.proof
         failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL]
     if not failed:
         return None
     reason = failed[0].reason
-    refuge = _better_refuge(seen, terms.policy)
+    refuge = _better_refuge(d, seen, terms.policy)
     if refuge is not None:
         return take_back(
             d,
@@ -209,18 +228,7 @@ def quality_lapsed(d: Deployment, seen: Observation, terms: Terms) -> Decision |
             verdict=verdict,
             evidence=evidence + seen.rivals[refuge],
         )
-    after = _seen_until(replace(lease, standing="held", since=seen.now, reason=reason, carry={}, proof=None), seen)
-    return Decision(
-        kind="held_live",
-        subject=lease.release,
-        summary=f"{short(lease.release)}: {reason}; nothing on hand is better on the same blocks, so it stays under an "
-        "incident and retraining is asked for",
-        deployment=replace(d, lease=after, retrain_asked=reason),
-        verdict=verdict,
-        evidence=evidence + tuple(e for es in seen.rivals.values() for e in es),
-        opens=("quality", reason),
-        notify=True,
-    )
+    return _held_live(d, seen, reason, verdict, evidence + tuple(e for es in seen.rivals.values() for e in es))
 
 
 def no_longer_provisional(d: Deployment, seen: Observation, terms: Terms) -> Decision | None:
@@ -242,22 +250,26 @@ def no_longer_provisional(d: Deployment, seen: Observation, terms: Terms) -> Dec
 
 
 def renewed(d: Deployment, seen: Observation, terms: Terms) -> Decision | None:
-    """Each newly closed block renews the lease, and the detectors' state is kept with it."""
+    """Each newly closed block on which everything holds renews the lease. Where something is missing it is only looked
+    at, so that a lease without evidence grows old. The detectors' state is kept with it either way."""
     lease = d.lease
     if lease is None or not seen.closed_until or seen.closed_until <= lease.judged_until or not seen.keep:
         return None
-    verdict = _kept(lease, seen, terms)
+    verdict = _kept(seen, terms)
     if verdict.ruling is Ruling.INVALID:
         return None
     carry = {
         **lease.carry,
         **{carry_key(e): f.state for e, f in zip(seen.keep, verdict.findings, strict=True) if f.state},
     }
-    after = _seen_until(replace(lease, carry=carry, renewed_at=seen.now), seen)
+    holds = verdict.ruling is Ruling.PASS
+    after = _seen_until(replace(lease, carry=carry, renewed_at=seen.now if holds else lease.renewed_at), seen)
+    said = "lease renewed" if holds else "lease not renewed"
+    why = "" if holds else f": {verdict.reasons[0]}"
     return Decision(
-        kind="renewed",
+        kind="renewed" if holds else "look",
         subject=lease.release,
-        summary=f"{short(lease.release)}: lease renewed on the blocks until {seen.closed_until}",
+        summary=f"{short(lease.release)}: {said} on the blocks until {seen.closed_until}{why}",
         deployment=replace(d, lease=after),
         verdict=verdict,
         evidence=seen.keep,
@@ -289,7 +301,7 @@ def retraining(d: Deployment, seen: Observation, terms: Terms) -> Decision | Non
 def trial_judged(d: Deployment, seen: Observation, terms: Terms) -> Decision | None:
     """The candidate's stage: fail takes it back in every state, invalid holds it, pass moves it on, the rest waits."""
     r = d.rollout
-    if r is None or r.state is State.HELD or not seen.trial:
+    if r is None or r.state is State.HELD or not (seen.trial or seen.deadline_passed):
         return None
     verdict = judge(seen.trial, terms.policy, seen.now, minimum_blocks=r.current.blocks)
     if verdict.ruling is Ruling.FAIL:
@@ -405,12 +417,9 @@ def carry_key(e: Evidence) -> str:
     return f"{e.requirement}|{e.slice}|{e.comparator}"
 
 
-def _kept(lease: Lease, seen: Observation, terms: Terms) -> Verdict:
-    return judge(seen.keep, terms.policy, seen.now)
-
-
-def _operational(finding: Finding, evidence: tuple[Evidence, ...]) -> bool:
-    return next(e.requirement.operational for e in evidence if e.id == finding.evidence)
+def _kept(seen: Observation, terms: Terms) -> Verdict:
+    """The lease's verdict, judged once a pass: several rules ask for it."""
+    return seen.kept or judge(seen.keep, terms.policy, seen.now)
 
 
 def _seen_until(lease: Lease, seen: Observation) -> Lease:
@@ -422,10 +431,41 @@ def _seen_until(lease: Lease, seen: Observation) -> Lease:
     )
 
 
-def _better_refuge(seen: Observation, policy: Policy) -> str | None:
-    """The rival that is better with the clearest margin, if any is shown to be better on everything it is compared on."""
+def _aged(lease: Lease, seen: Observation, terms: Terms) -> bool:
+    """Nothing that could renew the lease has come for longer than the capability accepts."""
+    return lease.renewed_at is not None and seen.now - lease.renewed_at > terms.max_evidence_age
+
+
+def _held_live(
+    d: Deployment, seen: Observation, reason: str, verdict: Verdict, evidence: tuple[Evidence, ...]
+) -> Decision:
+    """It no longer holds, and nobody on hand is better: it answers on, under an incident."""
+    assert d.lease is not None
+    lease = d.lease
+    after = _seen_until(replace(lease, standing="held", since=seen.now, reason=reason, carry={}, proof=None), seen)
+    return Decision(
+        kind="held_live",
+        subject=lease.release,
+        summary=f"{short(lease.release)}: {reason}; nothing on hand is better on the same blocks, so it stays under an "
+        "incident and retraining is asked for",
+        deployment=replace(d, lease=after, retrain_asked=reason),
+        verdict=verdict,
+        evidence=evidence,
+        opens=("quality", reason),
+        notify=True,
+    )
+
+
+def _better_refuge(d: Deployment, seen: Observation, policy: Policy) -> str | None:
+    """The rival that is better with the clearest margin, if any is shown to be better on everything it is compared on.
+
+    Only who may come back is asked: the good predecessors and the fallback.
+    """
+    allowed = {p for p in d.predecessors if p not in d.known_bad} | ({FALLBACK} if d.has_fallback else set())
     best: tuple[float, str] | None = None
     for name, evidence in seen.rivals.items():
+        if name not in allowed:
+            continue
         verdict = judge(evidence, policy, seen.now)
         if verdict.ruling is Ruling.PASS:
             gain = max(f.high if f.high is not None else 0.0 for f in verdict.findings)

@@ -19,7 +19,9 @@ DIGITS = 12
 
 def rounded(value: float) -> float:
     """``value`` to 12 significant digits: the precision at which the kernel compares and stores numbers."""
-    if value == 0 or not math.isfinite(value):
+    if value == 0:
+        return 0.0  # −0.0 equals it, and must not have another digest
+    if not math.isfinite(value):
         return value
     return float(f"{value:.{DIGITS - 1}e}")
 
@@ -33,6 +35,8 @@ def plain(value: Any) -> Any:
             raise TypeError(f"{value} has no canonical form")
         return rounded(value)
     if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TypeError(f"{value} has no canonical form: without a time zone it is another time elsewhere")
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, timedelta):
         return rounded(value.total_seconds())

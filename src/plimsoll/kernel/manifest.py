@@ -42,21 +42,36 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def differences(old: Manifest, new: Manifest) -> dict[str, tuple[Any, Any]]:
-    """What changed between two manifests: dotted path → (old, new), for people asking what a release changed."""
+    """What changed between two manifests: dotted path → (old, new), for people asking what a release changed.
+
+    None stands for what is not there. Empty exactly when the two have one digest.
+    """
     flat_old, flat_new = _flatten(old), _flatten(new)
-    keys = sorted(flat_old.keys() | flat_new.keys())
-    return {k: (flat_old.get(k), flat_new.get(k)) for k in keys if flat_old.get(k) != flat_new.get(k)}
+    paths = sorted(flat_old.keys() | flat_new.keys())
+    return {
+        ".".join(path): (flat_old.get(path), flat_new.get(path))
+        for path in paths
+        if _form(flat_old, path) != _form(flat_new, path)
+    }
 
 
-def _flatten(manifest: Manifest) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+Path = tuple[str, ...]  # not yet dotted: a name may have dots of its own
 
-    def walk(prefix: str, value: Any) -> None:
+
+def _form(flat: dict[Path, Any], path: Path) -> bytes | None:
+    """What the digest sees at ``path``; None where nothing is, which is not the same as a null."""
+    return canonical(flat[path]) if path in flat else None
+
+
+def _flatten(manifest: Manifest) -> dict[Path, Any]:
+    flat: dict[Path, Any] = {}
+
+    def walk(path: Path, value: Any) -> None:
         if isinstance(value, dict) and value:
             for key, item in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), item)
+                walk((*path, str(key)), item)
         else:
-            flat[prefix] = value
+            flat[path] = value
 
-    walk("", msgspec.to_builtins(manifest))
+    walk((), msgspec.to_builtins(manifest))
     return flat

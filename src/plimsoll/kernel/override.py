@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from plimsoll.errors import UsageError
-from plimsoll.kernel.decide import Decision, Observation, take_back
+from plimsoll.kernel.decide import Decision, Observation, never_back, take_back
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import Move, State, advance
 from plimsoll.kernel.records import FALLBACK
@@ -32,6 +32,12 @@ def resume(d: Deployment, actor: str, reason: str, now: datetime) -> Decision:
         raise UsageError(
             f"{short(r.release)} is in {r.current.name} and neither paused nor held; there is nothing to resume"
         )
+    if r.state is State.HELD and d.frozen_by:
+        raise UsageError(
+            f"{d.capability} is frozen by {d.frozen_by}: a held candidate does not go on until it is unfrozen",
+            hint='plimsoll rollout unfreeze --reason "…"',
+        )
+    now = never_back(d, now)
     states, after = d.states, replace(r, paused_by="")
     if r.state is State.HELD:
         move = Move.CANARY_STARTED if r.current.kind == "canary" else Move.SHADOW_STARTED
@@ -84,7 +90,9 @@ def rollback(d: Deployment, actor: str, reason: str, now: datetime, *, to: str |
     if d.lease is None:
         raise UsageError(f"{d.capability}: no release is live; the fallback already answers")
     target = to or d.predecessor
-    if to is not None and to not in d.predecessors:
+    if to == FALLBACK and not d.has_fallback:
+        raise UsageError(f"{d.capability}: no fallback is declared, so there is none to go back to")
+    if to is not None and to != FALLBACK and to not in d.predecessors:
         held = ", ".join(short(p) for p in d.predecessors) or "none"
         raise UsageError(f"{short(to)} never held a good lease of {d.capability}; those that did: {held}")
     if to is not None and to in d.known_bad:
@@ -93,7 +101,7 @@ def rollback(d: Deployment, actor: str, reason: str, now: datetime, *, to: str |
         raise UsageError(f"{d.capability}: there is no earlier release and no fallback to go back to")
     return take_back(
         d,
-        Observation(now=now),
+        Observation(now=never_back(d, now)),
         to=None if target == FALLBACK else target,
         move=Move.ROLLED_BACK,
         kind="rolled_back",

@@ -90,4 +90,8 @@ def _made(kind: Kind, metric: str, limit: float, than: str | None, by: str | Non
         )
     if limit != limit or limit in (float("inf"), float("-inf")):
         raise InvalidDeclaration(f"{kind}({metric!r}, {limit}): the limit must be a finite number")
+    if METRICS[metric].counted and not 0 <= limit < 1:
+        raise InvalidDeclaration(
+            f"{kind}({metric!r}, {limit:g}): a share of the requests lies from 0 to below 1", hint="1 % is 0.01"
+        )
     return Requirement(kind=kind, metric=metric, limit=float(limit), than=than, by=by)

@@ -30,6 +30,7 @@ from plimsoll.kernel.digest import digest, rounded
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.stats.change import mean_detector, rate_detector
 from plimsoll.stats.interval import Interval, exact_rate, t_interval
+from plimsoll.stats.metrics import METRICS
 from plimsoll.stats.sequence import mean_sequence, rate_sequence
 
 KERNEL_VERSION = 1
@@ -129,8 +130,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     blocks: int
     events: int
-    evidence: str
     state: tuple[float, ...] = ()
+    evidence: str = (
+        ""  # the evidence's id; filled in when the verdict is written down (hashing it costs more than judging)
+    )
+
+    @property
+    def operational(self) -> bool:
+        """About the machinery, not about being right."""
+        return METRICS[self.metric].operational
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +154,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def reasons(self) -> tuple[str, ...]:
         """The sentences of the findings that made the ruling."""
         return tuple(f.reason for f in self.findings if f.ruling is self.ruling)
+
+
+def identified(verdict: Verdict, evidence: Sequence[Evidence]) -> Verdict:
+    """The verdict with each finding naming the evidence that it was judged on; ``evidence`` as ``judge`` got it."""
+    found = zip(verdict.findings, evidence, strict=True)
+    return msgspec.structs.replace(verdict, findings=tuple(msgspec.structs.replace(f, evidence=e.id) for f, e in found))
 
 
 def combine(rulings: Iterable[Ruling]) -> Ruling:
@@ -170,7 +184,6 @@ def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int 
         return _finding(e, Ruling.INVALID, "; ".join(e.problems))
     judged = tuple(b for b in e.blocks if b.missing <= policy.max_missing_share * b.n)
     finding = _found(msgspec.structs.replace(e, blocks=judged), policy, fail_alpha, minimum_blocks)
-    finding = msgspec.structs.replace(finding, evidence=e.id)
     if left_out := [b.name for b in e.blocks if b not in judged]:
         why = f"{', '.join(left_out)} not judged: more than {policy.max_missing_share:.0%} of the outcomes never came"
         return msgspec.structs.replace(finding, reason=f"{finding.reason} ({why})")
@@ -292,7 +305,8 @@ def _oriented(blocks: Sequence[Block], sign: int) -> tuple[list[float], list[flo
 
 def _said(e: Evidence, interval: Interval) -> str:
     low, high = sorted((e.requirement.sign * interval.low, e.requirement.sign * interval.high))
-    return f"{_shown(e, interval.estimate)} [{low:.4g}, {high:.4g}] on {_amount(e)}"
+    bounds = f"[{low:.4g}, {high:.4g}]" if math.isfinite(low) or math.isfinite(high) else "(no bounds yet)"
+    return f"{_shown(e, interval.estimate)} {bounds} on {_amount(e)}"
 
 
 def _shown(e: Evidence, estimate: float) -> str:
@@ -326,7 +340,6 @@ def _finding(e: Evidence, ruling: Ruling, reason: str, interval: Interval | None
         method=interval.method if interval else "",
         blocks=len(e.blocks),
         events=e.events,
-        evidence=e.id,
     )
 
 

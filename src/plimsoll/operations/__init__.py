@@ -1,0 +1,54 @@
+"""OPERATIONS: building and judging releases, the loop that watches them, and the rehearsal of both.
+
+Names are imported when they are first used: the loop of a serving process loads no trainer.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plimsoll.operations.loop import Loop
+    from plimsoll.operations.rehearsing import Stage, Story, Told, VirtualClock, rehearse
+    from plimsoll.operations.shipping import Shipped, ship
+    from plimsoll.operations.world import Candidate, FeedFault, Rehearsal, Retraining
+    from plimsoll.operations.yard import Yard
+
+__all__ = [
+    "Candidate",
+    "FeedFault",
+    "Loop",
+    "Rehearsal",
+    "Retraining",
+    "Shipped",
+    "Stage",
+    "Story",
+    "Told",
+    "VirtualClock",
+    "Yard",
+    "rehearse",
+    "ship",
+]
+
+_HOMES = {
+    "Candidate": "world",
+    "FeedFault": "world",
+    "Loop": "loop",
+    "Rehearsal": "world",
+    "Retraining": "world",
+    "Shipped": "shipping",
+    "Stage": "rehearsing",
+    "Story": "rehearsing",
+    "Told": "rehearsing",
+    "VirtualClock": "rehearsing",
+    "Yard": "yard",
+    "rehearse": "rehearsing",
+    "ship": "shipping",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

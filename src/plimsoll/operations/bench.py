@@ -1,0 +1,149 @@
+"""The workbench: from snapshots and features to matrices. Timelines are compiled once per state of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plimsoll.capability import Capability
+from plimsoll.errors import UsageError
+from plimsoll.features import FeatureSchema, Timeline, TrainingSet, View, compile, read_columns, training_set
+from plimsoll.operations.intake import Taken
+
+
+class Timelines:
+    """Compiled timelines by (view's digest, feed, rows). Keeps the newest few in memory; compiling is deterministic."""
+
+    def __init__(self, most: int = 24) -> None:
+        self._most = most
+        self._held: dict[tuple[str, str, tuple[str, ...]], Timeline] = {}
+
+    def of(self, view: View, feed: str, files: Sequence[Path]) -> Timeline:
+        key = (view.digest, feed, tuple(p.name for p in files))
+        if key not in self._held:
+            self._held[key] = compile(view, files)
+            while len(self._held) > self._most:
+                del self._held[next(iter(self._held))]
+        return self._held[key]
+
+    def for_schema(
+        self, schema: FeatureSchema, views: Sequence[View], taken: Mapping[str, Taken]
+    ) -> dict[str, Timeline]:
+        """By the view's name, each from the feed that the schema binds it to. ``views`` are looked up by their code."""
+        known = {v.digest: v for v in views}
+        found: dict[str, Timeline] = {}
+        for b in schema.views:
+            if b.digest not in known:
+                raise UsageError(
+                    f"the code of the view {b.view!r} is no longer what a deployed release was built with",
+                    hint="give the changed view another name, and keep the old one under retired=[…] until it is superseded",
+                )
+            found[b.view] = self.of(known[b.digest], b.feed, taken[b.feed].files)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The source's rows as columns, ordered by time and unit, each with its block."""
+
+    columns: dict[str, NDArray[Any]]
+    blocks: NDArray[Any]
+    asked_at: NDArray[np.datetime64]
+
+    def take(self, rows: NDArray[np.bool_]) -> Questions:
+        return Questions({k: v[rows] for k, v in self.columns.items()}, self.blocks[rows], self.asked_at[rows])
+
+    def __len__(self) -> int:
+        return len(self.asked_at)
+
+
+def questions_of(capability: Capability, source: Taken, also: Sequence[str] = ()) -> Questions:
+    """The questions of a snapshot with every column that features, label, slices, fallback and blocks may read."""
+    s = capability.source
+    names = [c.name for c in source.contract.columns]
+    wanted = [n for n in dict.fromkeys((*names, *also)) if n]
+    columns = read_columns(source.files, wanted, order=[s.asked_at, s.unit])
+    asked_at = columns[s.asked_at].astype("datetime64[us]")
+    return Questions(columns, blocks_of(capability, columns, asked_at), asked_at)
+
+
+def blocks_of(
+    capability: Capability, columns: Mapping[str, NDArray[Any]], asked_at: NDArray[np.datetime64]
+) -> NDArray[Any]:
+    """Each question's block, as serving derives it: local day, hour in UTC, or a column."""
+    s = capability.source
+    if s.block not in ("day", "hour"):
+        if s.block not in columns:
+            raise UsageError(
+                f"{capability.name}: block={s.block!r} is neither 'day' nor 'hour' nor a column of {s.name!r}"
+            )
+        return np.array([str(v) for v in columns[s.block]], dtype=object)
+    zone = ZoneInfo(s.timezone)
+    hours, where = np.unique(asked_at.astype("datetime64[h]"), return_inverse=True)
+    moments = [datetime.fromtimestamp(int(h.astype(np.int64)) * 3600, UTC) for h in hours]
+    if s.block == "day":
+        names = [m.astimezone(zone).date().isoformat() for m in moments]
+    else:
+        names = [m.strftime("%Y-%m-%dT%HZ") for m in moments]
+    return np.array(names, dtype=object)[where]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Questions split by time: what may be learnt from, and what judges."""
+
+    train: Questions
+    gate: Questions
+
+
+def split(capability: Capability, questions: Questions, now: datetime) -> Parts:
+    """The last complete blocks are the gate's, those before are for training.
+
+    A block is complete when all its questions are past their maturity, so that the gate never rests on the fast
+    half. Raises UsageError where there are too few blocks, naming how many there are.
+    """
+    wanted = capability.split.gate_blocks
+    mature = questions.asked_at + np.timedelta64(int(capability.maturity / timedelta(microseconds=1)), "us")
+    limit = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
+    names, first = np.unique(questions.blocks, return_index=True)
+    order = names[np.argsort(questions.asked_at[first], kind="stable")]
+    immature = set(questions.blocks[mature > limit])
+    complete = [b for b in order if b not in immature]
+    if len(complete) <= wanted:
+        raise UsageError(
+            f"{capability.name}: {len(complete)} complete blocks are too few: the gate takes {wanted}, and training "
+            "needs at least one before them",
+            hint="wait for more data, or lower split=Split(gate_blocks=…)",
+        )
+    gate, train = complete[-wanted:], complete[:-wanted]
+    if capability.split.train_blocks is not None:
+        train = train[-capability.split.train_blocks :]
+    return Parts(
+        questions.take(np.isin(questions.blocks, train)),
+        questions.take(np.isin(questions.blocks, gate)),
+    )
+
+
+def matrix_of(
+    capability: Capability, schema: FeatureSchema, questions: Questions, timelines: Mapping[str, Timeline]
+) -> TrainingSet:
+    """The joined set of ``questions``; unlabelled rows are kept with NaN."""
+    s = capability.source
+    return training_set(
+        schema=schema,
+        columns=questions.columns,
+        timelines=timelines,
+        unit=s.unit,
+        asked_at=s.asked_at,
+        blocks=questions.blocks,
+        label=capability.task.label,
+        classes=capability.task.classes,
+        slices=[c for c in dict.fromkeys((*capability.slices, *(r.by for r in capability.gate if r.by))) if c],
+    )

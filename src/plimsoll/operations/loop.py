@@ -1,0 +1,134 @@
+"""The loop: read, observe, decide, act. One pass does one thing; what changed is seen by the next.
+
+Any process may run it and only one does: the passes of a process without the lease return at once, and a process
+that lost the lease in the middle of a pass has its write refused by the fencing token.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from plimsoll.capability import Capability
+from plimsoll.errors import Broken, Conflict
+from plimsoll.kernel.decide import Decision, Terms, decide
+from plimsoll.kernel.ports import Catalog, Clock, EventLog, Notifier, Position
+from plimsoll.kernel.records import FALLBACK, Record
+from plimsoll.kernel.rollout import Deployment, beside
+from plimsoll.operations.act import carry_out
+from plimsoll.operations.observe import Observer
+from plimsoll.operations.skew import Recompute, SkewWatch
+from plimsoll.operations.tally import Tally
+
+_log = logging.getLogger(__name__)
+LEASE_TTL = timedelta(seconds=15)
+MOST_STEPS = 20
+"""Of one call of ``settle``: more changes in a row than this would be a rule that undoes another's work."""
+
+
+def terms_of(capability: Capability) -> Terms:
+    """What the capability declared, as the kernel takes it."""
+    return Terms(
+        plan=capability.stages,
+        keep=tuple(capability.keep),
+        policy=capability.policy,
+        maturity=capability.maturity,
+        grace=capability.grace,
+        max_evidence_age=capability.max_evidence_age,
+    )
+
+
+def tally_of(capability: Capability) -> Tally:
+    """An empty tally that counts what the capability's requirements ask for."""
+    requires = [*capability.keep, *(r for s in capability.stages for r in s.requires)]
+    return Tally(
+        maturity=capability.maturity,
+        limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
+        columns=[r.by for r in requires if r.by],
+    )
+
+
+class Loop:
+    """One capability's loop. ``recompute`` and ``names`` give the offline features that skew is judged by."""
+
+    def __init__(
+        self,
+        *,
+        capability: Capability,
+        catalog: Catalog,
+        log: EventLog,
+        clock: Clock,
+        notifier: Notifier,
+        recompute: Recompute,
+        names: Callable[[str], Sequence[str]],
+        holder: str,
+        lease_ttl: timedelta = LEASE_TTL,
+    ) -> None:
+        self.capability, self.catalog, self.log, self.clock = capability, catalog, log, clock
+        self.notifier, self.holder, self.lease_ttl = notifier, holder, lease_ttl
+        self.terms = terms_of(capability)
+        self.tally = tally_of(capability)
+        self.skew = SkewWatch(recompute, names)
+        self.observer = Observer(
+            self.tally, self.skew, self.terms, retrain=capability.retrain, block=capability.source.block
+        )
+        self.position: Position | None = None
+
+    def read(self) -> int:
+        """Take in what was written since the last pass; how many records that were."""
+        n = 0
+        while True:
+            records, self.position = self.log.read(self.position)
+            if not records:
+                return n
+            self.take(records)
+            n += len(records)
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Take in ``records``, the log's next."""
+        mine = [r for r in records if getattr(r, "capability", self.capability.name) == self.capability.name]
+        self.skew.see(mine)
+        self.tally.read(mine)
+
+    def settle(self, *, read: bool = True) -> list[Decision]:
+        """Passes until nothing more is to be done; the decisions, in order. Empty when another process decides."""
+        decisions: list[Decision] = []
+        if read:
+            self.read()
+        now = self.clock.now()
+        deployment = self.catalog.deployment(self.capability.name)
+        self._refresh(deployment, now)
+        while len(decisions) < MOST_STEPS:
+            decision = self._pass(deployment, now)
+            if decision is None:
+                return decisions
+            decisions.append(decision)
+            deployment = decision.deployment
+        raise Broken(f"{self.capability.name}: {MOST_STEPS} decisions in one pass: {decisions[-1].summary}")
+
+    def _refresh(self, deployment: Deployment, now: datetime) -> None:
+        """Close blocks, compare features, and mark the blocks that were gathered under skew."""
+        self.tally.close(now)
+        self.skew.watch([r for r in beside(deployment) if r != FALLBACK])
+        self.skew.compare(now)
+        for release in beside(deployment):
+            if self.skew.problem(release):
+                self.tally.taint(release)
+
+    def _pass(self, deployment: Deployment, now: datetime) -> Decision | None:
+        """One decision, written; None when there is nothing to decide or somebody else decides."""
+        decision = decide(deployment, self.observer.observe(deployment, now), self.terms)
+        if decision is None:
+            return None
+        fence = self.catalog.acquire(f"loop:{self.capability.name}", self.holder, self.lease_ttl, self.clock.now())
+        if fence is None:
+            return None
+        try:
+            written = carry_out(decision, catalog=self.catalog, notifier=self.notifier, fence=fence, now=now)
+        except Conflict as conflict:
+            _log.info("%s: %s; the next pass reads again", self.capability.name, conflict.message)
+            return None
+        return replace(decision, deployment=written)

@@ -1,0 +1,281 @@
+"""From statistics to evidence: what the loop's next decision may rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from msgspec.structs import replace
+
+from plimsoll.kernel.decide import Observation, Terms, carry_key
+from plimsoll.kernel.digest import rounded
+from plimsoll.kernel.lease import Lease
+from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.requirement import Requirement
+from plimsoll.kernel.rollout import Deployment, Rollout
+from plimsoll.kernel.verdict import Block, Count, Evidence, Ruling, Source, find
+from plimsoll.operations.skew import SkewWatch
+from plimsoll.operations.tally import ClosedBlock, Tally, hour_of
+from plimsoll.stats.resample import jackknife_blocks
+
+RECENT_BLOCKS = 14
+"""The window on which a lapsing release and its rivals are scored against each other."""
+RETRAIN_BLOCKS = 28
+"""The window on which the retrain requirements are measured."""
+MINIMUM_SLICE_EVENTS = 200
+_BLOCK_LENGTH = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
+
+
+class Observer:
+    """Reads evidence off a tally and a skew watch. Pure but for what these two hold."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        skew: SkewWatch,
+        terms: Terms,
+        *,
+        retrain: Iterable[Requirement] = (),
+        block: str = "day",
+    ) -> None:
+        self.tally, self.skew, self.terms, self.block = tally, skew, terms, block
+        self.retrain = tuple(retrain)
+
+    def observe(self, d: Deployment, now: datetime) -> Observation:
+        """Everything known at ``now`` about what is deployed."""
+        counted_until = hour_of(now - timedelta(hours=1))
+        news = bool(d.lease) and self.tally.closed_until > (d.lease.judged_until if d.lease else "")
+        trial, stage_blocks, late = self._trial(d.rollout, now) if d.rollout else ((), 0, False)
+        keep = self._keep(d, d.lease, counted_until if news else hour_of(now)) if d.lease else ()
+        watched = d.rollout.release if d.rollout and not self._lease_in_doubt(d) else d.lease and d.lease.release
+        return Observation(
+            now=now,
+            trial=trial,
+            stage_blocks=stage_blocks,
+            deadline_passed=late,
+            keep=keep,
+            recent=self._recent(d, d.lease) if d.lease and d.lease.standing == "held" else (),
+            rivals=self._rivals(d, d.lease) if d.lease and (news or d.lease.proof) else {},
+            proof=self._proof(d.lease, now) if d.lease else (),
+            retrain=self._retrain(d.lease) if d.lease and news else (),
+            checked=self.skew.checked(watched) if watched else 0,
+            shared=self._shared(d, (*trial, *keep)),
+            closed_until=self.tally.closed_until,
+            counted_until=counted_until,
+        )
+
+    @staticmethod
+    def _lease_in_doubt(d: Deployment) -> bool:
+        return d.lease is not None and d.lease.standing in ("grace", "safe")
+
+    # ── the rollout ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _trial(self, r: Rollout, now: datetime) -> tuple[tuple[Evidence, ...], int, bool]:
+        source: Source = "canary" if r.current.kind == "canary" else "shadow"
+        evidence = self._paired(r.current.requires, r.release, r.champion, r.evidence_since, source, now)
+        closed = self.tally.blocks_since(r.since)
+        stage_blocks = sum(b.missing_share <= self.terms.policy.max_missing_share for b in closed)
+        allowed = r.current.deadline_blocks
+        length = _BLOCK_LENGTH.get(self.block)
+        timed_out = length is not None and now - r.since > (allowed + 1) * length + self.terms.maturity
+        return evidence, stage_blocks, len(closed) >= allowed or timed_out
+
+    def _paired(
+        self,
+        requires: Iterable[Requirement],
+        release: str,
+        champion: str,
+        since: datetime,
+        source: Source,
+        now: datetime,
+    ) -> tuple[Evidence, ...]:
+        problems = self._problems(release, champion)
+        closed = self.tally.blocks_since(since)
+        found: list[Evidence] = []
+        for requirement in requires:
+            comparator = self._named(requirement, champion, champion)
+            if requirement.operational:
+                before = hour_of(since - timedelta(hours=1))
+                counts = self.tally.counts(requirement, release, after=before, until=hour_of(now))
+                found.append(
+                    Evidence(
+                        requirement=requirement,
+                        release=release,
+                        source=source,
+                        counts=_summed(counts),
+                        problems=problems,
+                        waits_for=f"{requirement}: no answers yet",
+                    )
+                )
+                continue
+            for value in self._slices(requirement, closed):
+                found.append(
+                    Evidence(
+                        requirement=requirement,
+                        release=release,
+                        source=source,
+                        comparator=comparator,
+                        slice=f"{requirement.by}={value}" if value else "all",
+                        blocks=self.tally.blocks(requirement, release, comparator, closed, value),
+                        problems=problems,
+                        waits_for=self._due(requirement, since),
+                    )
+                )
+        return tuple(found)
+
+    def _due(self, requirement: Requirement, since: datetime) -> str:
+        hours = self.terms.maturity.total_seconds() / 3600
+        return f"{requirement}: no closed block since {since:%Y-%m-%d %H:%M}; labels may take {hours:g} hours"
+
+    def _slices(self, requirement: Requirement, closed: Sequence[ClosedBlock]) -> Sequence[str | None]:
+        """The slices large enough to be judged; the rest is not."""
+        if not requirement.by:
+            return (None,)
+        values = [b.columns[requirement.by] for b in closed]
+        if not values:
+            return ()
+        names, sizes = np.unique(np.concatenate(values), return_counts=True)
+        return tuple(str(n) for n, size in zip(names, sizes, strict=True) if size >= MINIMUM_SLICE_EVENTS)
+
+    # ── the lease ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _keep(self, d: Deployment, lease: Lease, until: str) -> tuple[Evidence, ...]:
+        problems = self._problems(lease.release)
+        closed = self.tally.blocks_since(lease.granted_at, lease.judged_until)
+        found: list[Evidence] = []
+        for requirement in lease.keep:
+            if requirement.operational:
+                after = max(lease.counted_until, hour_of(lease.granted_at - timedelta(hours=1)))
+                e = Evidence(
+                    requirement=requirement,
+                    release=lease.release,
+                    source="live",
+                    counts=self.tally.counts(requirement, lease.release, after=after, until=until),
+                    problems=problems,
+                    waits_for=f"{requirement}: no answers since the last look",
+                )
+                found.append(_carried(e, lease))
+                continue
+            comparator = self._named(requirement, "", d.predecessor or "")
+            if not comparator:
+                continue  # the first release has no predecessor: there is nothing to compare with
+            for value in self._slices(requirement, closed):
+                e = Evidence(
+                    requirement=requirement,
+                    release=lease.release,
+                    source="live",
+                    comparator=comparator,
+                    slice=f"{requirement.by}={value}" if value else "all",
+                    blocks=self.tally.blocks(requirement, lease.release, comparator, closed, value),
+                    problems=problems,
+                    waits_for=f"{requirement}: no block has closed since the last look",
+                )
+                found.append(_carried(e, lease))
+        return tuple(found)
+
+    def _recent_blocks(self, lease: Lease) -> list[ClosedBlock]:
+        return self.tally.blocks_since(lease.granted_at)[-RECENT_BLOCKS:]
+
+    def _recent(self, d: Deployment, lease: Lease) -> tuple[Evidence, ...]:
+        since = max(lease.granted_at, lease.since or lease.granted_at)
+        closed = self.tally.blocks_since(since)[-RECENT_BLOCKS:]
+        if len(closed) < RECENT_BLOCKS:
+            return ()
+        return tuple(
+            Evidence(
+                requirement=r,
+                release=lease.release,
+                source="gate",
+                comparator=comparator,
+                blocks=self.tally.blocks(r, lease.release, comparator, closed),
+            )
+            for r in lease.keep
+            if not r.operational and (comparator := self._named(r, "", d.predecessor or ""))
+        )
+
+    def _rivals(self, d: Deployment, lease: Lease) -> dict[str, tuple[Evidence, ...]]:
+        closed = self._recent_blocks(lease)
+        metrics = dict.fromkeys(r.metric for r in lease.keep if r.compares and not r.operational)
+        names = [p for p in d.predecessors if p not in d.known_bad] + ([FALLBACK] if d.has_fallback else [])
+        rivals = {
+            name: tuple(
+                Evidence(requirement=r, release=name, source="gate", comparator=lease.release, blocks=blocks)
+                for r in (Requirement(kind="better", metric=m, limit=0.0, than="champion") for m in metrics)
+                if (blocks := self.tally.blocks(r, name, lease.release, closed))
+            )
+            for name in names
+        }
+        return {name: evidence for name, evidence in rivals.items() if evidence}
+
+    def _proof(self, lease: Lease, now: datetime) -> tuple[Evidence, ...]:
+        if lease.proof is None or lease.provisional_until is None or now < lease.provisional_until:
+            return ()
+        p = lease.proof
+        quality = tuple(r for r in p.requires if not r.operational)
+        return self._paired(quality, lease.release, p.champion, p.since, "canary", now)
+
+    def _retrain(self, lease: Lease) -> tuple[Evidence, ...]:
+        closed = self.tally.blocks_since(lease.granted_at)[-RETRAIN_BLOCKS:]
+        if len(closed) < RECENT_BLOCKS:
+            return ()
+        return tuple(
+            Evidence(
+                requirement=r,
+                release=lease.release,
+                source="gate",
+                blocks=self._absolute(r, lease.release, closed),
+                problems=self._problems(lease.release),
+            )
+            for r in self.retrain
+        )
+
+    def _absolute(self, r: Requirement, release: str, closed: Sequence[ClosedBlock]) -> tuple[Block, ...]:
+        whole = r.definition.whole
+        if whole is None:
+            return self.tally.blocks(r, release, "", closed)
+        scores, labels, names = self.tally.rows(release, closed)
+        if len(np.unique(names)) < 2:
+            return ()
+        values = jackknife_blocks(whole, scores, labels, names)
+        return tuple(Block(str(b), int(n), *(rounded(float(v)),) * 4) for b, n, v in values)
+
+    # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _problems(self, *releases: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(p for r in releases if (p := self.skew.problem(r))))
+
+    @staticmethod
+    def _named(requirement: Requirement, champion: str, predecessor: str) -> str:
+        """The release behind a comparator's word."""
+        return {"champion": champion, "predecessor": predecessor, "fallback": FALLBACK}.get(requirement.than or "", "")
+
+    def _shared(self, d: Deployment, evidence: Sequence[Evidence]) -> frozenset[str]:
+        """Operational metrics that another release fails on the same hours too: nobody is to blame for those."""
+        others = [r for r in (d.lease and d.lease.release, d.predecessor) if r]
+        found: set[str] = set()
+        for e in evidence:
+            if not e.requirement.operational or find(e, self.terms.policy, fail_alpha=0.05).ruling is not Ruling.FAIL:
+                continue
+            for other in others:
+                if other != e.release and self._fails_too(e, other):
+                    found.add(e.requirement.metric)
+        return frozenset(found)
+
+    def _fails_too(self, e: Evidence, other: str) -> bool:
+        first, last = e.counts[0].name, e.counts[-1].name.rpartition("…")[2]
+        before = hour_of(datetime.fromisoformat(f"{first.partition('…')[0]}:00") - timedelta(hours=1))
+        counts = self.tally.counts(e.requirement, other, after=before, until=last)
+        twin = Evidence(requirement=e.requirement, release=other, source="shadow", counts=_summed(counts))
+        return find(twin, self.terms.policy, fail_alpha=0.05).ruling is Ruling.FAIL
+
+
+def _carried(e: Evidence, lease: Lease) -> Evidence:
+    return replace(e, carry=lease.carry.get(carry_key(e), ()))
+
+
+def _summed(counts: Sequence[Count]) -> tuple[Count, ...]:
+    """One row for all hours: a sequence over a rate needs the totals alone."""
+    if not counts:
+        return ()
+    return (Count(f"{counts[0].name}…{counts[-1].name}", sum(c.hits for c in counts), sum(c.n for c in counts)),)
