@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from plimsoll.capability import Capability
+from plimsoll.errors import Unavailable
+from plimsoll.kernel.decide import Decision
 from plimsoll.kernel.ports import Clock, Notifier
 from plimsoll.operations.notify import LogNotifier, Webhook
 from plimsoll.operations.yard import Yard
@@ -20,6 +26,10 @@ class WallClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+WRITERS = 16
+"""Processes of one home that may record at once, each with segments of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +57,24 @@ class Home:
             folder=self.scratch,
         )
 
-    def log(self, *, writer: str = "w0") -> SegmentLog:
-        """The event log, for writing as ``writer``. One process a writer."""
+    def log(self) -> SegmentLog:
+        """The event log, with segments of this process's own: the first writer's name that nobody holds.
+
+        Raises Unavailable if all WRITERS are recording.
+        """
         events = self.settings.events
-        return SegmentLog(
-            self.settings.segments, durability=events.durability, segment_bytes=events.segment_bytes, writer=writer
-        )
+        for n in range(WRITERS):
+            try:
+                return SegmentLog(
+                    self.settings.segments,
+                    durability=events.durability,
+                    segment_bytes=events.segment_bytes,
+                    writer=f"w{n}",
+                )
+            except Unavailable:
+                if n == WRITERS - 1:
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     def repairs(self) -> list[str]:
         """What opening found half done and put right."""
@@ -80,3 +102,71 @@ def open_home(settings: Settings, *, clock: Clock | None = None, notifier: Notif
         if isinstance(told, Webhook):
             told.close()
         catalog.close()
+
+
+def serve(capability: Capability, settings: Settings, *, say: Callable[[str], None]) -> None:
+    """The server and the loop beside it, until SIGTERM or Ctrl-C; ``say`` gets each line for a person.
+
+    Two of these on one home both serve, and one of them decides.
+    """
+    from plimsoll.operations.duty import Duty, recompute_from
+    from plimsoll.operations.loop import Loop
+    from plimsoll.operations.materialise import Materialiser
+    from plimsoll.serving import Server, ServerSettings
+    from plimsoll.store import MemoryOnline
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with open_home(settings) as home:
+        log, online = home.log(), MemoryOnline()
+        for repair in (*home.repairs(), *log.repairs()):
+            say(f"repaired: {repair}")
+        materialiser = Materialiser(capability, home.catalog, home.objects, online, home.scratch)
+        chosen = settings.server
+        server = Server(
+            capability=capability,
+            catalog=home.catalog,
+            objects=home.objects,
+            log=log,
+            online=online,
+            clock=home.clock,
+            settings=ServerSettings(
+                host=chosen.host,
+                port=chosen.port,
+                body_limit_bytes=chosen.body_limit_bytes,
+                answer_unrecorded=chosen.answer_unrecorded,
+            ),
+        )
+
+        def decided(decision: Decision) -> None:
+            server.refresh()
+            if decision.kind not in ("look", "renewed"):
+                say(f"{decision.kind.replace('_', ' ')}: {decision.summary}")
+
+        loop = Loop(
+            capability=capability,
+            catalog=home.catalog,
+            log=log,
+            clock=home.clock,
+            notifier=home.notifier,
+            recompute=recompute_from(materialiser, lambda digest: home.catalog.release(capability.name, digest)),
+            names=lambda digest: materialiser.schema(home.catalog.release(capability.name, digest)).names,
+            holder=f"{socket.gethostname()}:{os.getpid()}",
+            lease_ttl=timedelta(seconds=settings.loop.lease_s),
+        )
+        duty = Duty(
+            loop=loop,
+            catalog=home.catalog,
+            clock=home.clock,
+            materialiser=materialiser,
+            every_s=settings.loop.every_s,
+            decided=decided,
+        )
+        listener = server.listen()
+        duty.bring(home.catalog.deployment(capability.name))
+        say(f"{capability.name} is served at http://{chosen.host}:{listener.getsockname()[1]}")
+        duty.start()
+        try:
+            server.serve(listener)
+        finally:
+            duty.stop()
+            log.close()

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from plimsoll.data import Contract
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features import Inputs, View
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
+from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.sequence import START
 
 Declared = TypeVar("Declared")
 TaskKind = Literal["binary", "multiclass", "regression"]
@@ -163,6 +167,7 @@ class Capability:
     def __post_init__(self) -> None:
         _check_names(self)
         _check_requirements(self)
+        _check_policy(self)
         _check_rollout(self)
 
     @property
@@ -186,8 +191,8 @@ class Capability:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The rollout's stages, each with its requirements: its own, or the gate's comparisons with the champion
-        (not by slice) and the operational part of ``keep``."""
-        usual = tuple(r for r in self.gate if r.than in ("champion", "fallback") and not r.by)
+        (not by slice, and of metrics that are means over rows) and the operational part of ``keep``."""
+        usual = tuple(r for r in self.gate if r.than in ("champion", "fallback") and not r.by and _by_row(r))
         compared = {(r.kind, r.metric): r for r in sorted(usual, key=lambda r: r.than == "champion")}
         defaults = tuple(replace_than(r, "champion") for r in compared.values())
         defaults += tuple(r for r in self.keep if r.operational)
@@ -214,15 +219,17 @@ def replace_than(requirement: Requirement, than: str) -> Requirement:
 
 
 def load(folder: Path) -> Capability:
-    """The capability declared in ``folder/capability.py``."""
-    return replace(load_object(folder, "capability", Capability), folder=folder.resolve())
+    """The capability declared in ``folder/capability.py``; every column that it names is in its questions' contract."""
+    capability = replace(load_object(folder, "capability", Capability), folder=folder.resolve())
+    _check_columns(capability)
+    return capability
 
 
 def load_object(folder: Path, name: str, kind: type[Declared]) -> Declared:
     """What ``folder/NAME.py`` defines under NAME.
 
-    The folder is importable while the file runs, and what was imported from it is forgotten afterwards, so that two
-    capabilities may both have a ``features.py``.
+    The folder is importable while the file runs, and goes before what was imported under the same names; afterwards
+    all is as it was, so that two capabilities may both have a ``features.py``.
     """
     folder = folder.resolve()
     path = folder / f"{name}.py"
@@ -231,6 +238,7 @@ def load_object(folder: Path, name: str, kind: type[Declared]) -> Declared:
             f"there is no {name}.py in {folder}",
             hint="run this in a capability's folder, or make one: plimsoll init my-feature",
         )
+    shadowed = _set_aside({p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/__init__.py")})
     sys.path.insert(0, str(folder))
     try:
         found = getattr(importlib.import_module(name), name, None)
@@ -241,9 +249,15 @@ def load_object(folder: Path, name: str, kind: type[Declared]) -> Declared:
     finally:
         sys.path.remove(str(folder))
         _forget(folder)
+        sys.modules.update(shadowed)
     if not isinstance(found, kind):
         raise InvalidDeclaration(f"{path} does not define `{name}`", hint=f"end it with: {name} = {kind.__name__}(…)")
     return found
+
+
+def _set_aside(names: set[str]) -> dict[str, ModuleType]:
+    """Take the modules of these names, and what is inside them, out of ``sys.modules``."""
+    return {n: sys.modules.pop(n) for n in list(sys.modules) if n.partition(".")[0] in names}
 
 
 def _forget(folder: Path) -> None:
@@ -293,7 +307,7 @@ def _check_names(c: Capability) -> None:
 def _check_requirements(c: Capability) -> None:
     if not c.gate:
         raise InvalidDeclaration(f"{c.name}: gate is empty; nothing ships without a requirement")
-    for r in (*c.gate, *c.keep, *c.retrain, *(r for s in c.rollout for r in s.requires)):
+    for r in _requirements(c):
         tasks = r.definition.tasks
         if "any" not in tasks and c.task.kind not in tasks:
             raise InvalidDeclaration(f"{c.name}: {r}: {r.metric} is not a metric of a {c.task.kind} task")
@@ -301,8 +315,14 @@ def _check_requirements(c: Capability) -> None:
             raise InvalidDeclaration(
                 f"{c.name}: {r}: no fallback is declared", hint="give fallback=…, or compare with champion"
             )
-        if r.definition.operational and r.definition.quantile is not None and r.kind != "at_most":
-            raise InvalidDeclaration(f"{c.name}: {r}: a latency is required with at_most(…)")
+        if r.operational and (r.kind != "at_most" or r.by):
+            raise InvalidDeclaration(
+                f"{c.name}: {r}: {r.metric} is counted over all answers of a release, against a limit",
+                hint=f'write at_most("{r.metric}", …), without by=…',
+            )
+    for name in c.report:
+        if name not in METRICS:
+            raise InvalidDeclaration(f"{c.name}: report: there is no metric {name!r}", hint=nearest(name, METRICS))
     for r in c.gate:
         if r.operational:
             raise InvalidDeclaration(
@@ -312,6 +332,12 @@ def _check_requirements(c: Capability) -> None:
         if r.than == "predecessor":
             raise InvalidDeclaration(
                 f"{c.name}: gate: {r}: a candidate has no predecessor yet", hint='compare with than="champion"'
+            )
+    for r in (*c.keep, *(r for s in c.rollout for r in s.requires)):
+        if not _by_row(r):
+            raise InvalidDeclaration(
+                f"{c.name}: {r}: {r.metric} needs all rows at once and cannot be followed block by block in production",
+                hint="require it at the gate or under retrain; compare a mean over rows (log_loss, brier, mae) here",
             )
     for r in c.keep:
         if r.than == "champion":
@@ -325,28 +351,92 @@ def _check_requirements(c: Capability) -> None:
             )
 
 
+def _check_columns(c: Capability) -> None:
+    contract = Contract.load(c.folder / c.source.contract)
+    known = {column.name for column in contract.columns}
+    for who, name in _named_columns(c):
+        if name and name not in known:
+            raise InvalidDeclaration(
+                f"{c.name}: {who}: the questions have no column {name!r} ({c.source.contract})",
+                hint=nearest(name, known),
+            )
+
+
+def _named_columns(c: Capability) -> Iterator[tuple[str, str]]:
+    """(who names it, the column of the questions)."""
+    for name in ("asked_at", "unit", "sticky", "arrives_at"):
+        yield f"source: {name}", getattr(c.source, name)
+    yield "source: block", "" if c.source.block in ("day", "hour") else c.source.block
+    yield "task: label", c.task.label
+    for r in _requirements(c):
+        yield str(r), r.by or ""
+    yield from (("slices", name) for name in c.slices)
+    yield from (("features", name) for inputs in c.inputs for name in inputs.columns)
+    yield from ((f"the view {view.name}", view.entity) for view in c.views)
+
+
+def _requirements(c: Capability) -> tuple[Requirement, ...]:
+    return (*c.gate, *c.keep, *c.retrain, *(r for s in c.rollout for r in s.requires))
+
+
+def _by_row(r: Requirement) -> bool:
+    """Whether blocks of live traffic can be judged by it: a mean over rows, or a count."""
+    return r.operational or r.definition.rows is not None
+
+
+def _check_policy(c: Capability) -> None:
+    p = c.policy
+    if c.split.gate_blocks < p.min_gate_blocks:
+        raise InvalidDeclaration(
+            f"{c.name}: underpowered: the gate has {c.split.gate_blocks} blocks and nothing passes below "
+            f"{p.min_gate_blocks}; every release would be inconclusive",
+            hint="raise Split(gate_blocks=…)",
+        )
+    wrong = {
+        "alpha": not 0.0 < p.alpha < 0.5,
+        "run_length_blocks": not p.run_length_blocks > 1.0,
+        "looks_per_block": p.looks_per_block < 1,
+        "start_blocks": p.start_blocks < 2,
+        "min_gate_blocks": p.min_gate_blocks < 2,
+        "max_missing_share": not 0.0 <= p.max_missing_share < 1.0,
+    }
+    for name in (n for n, is_wrong in wrong.items() if is_wrong):
+        raise InvalidDeclaration(
+            f"{c.name}: Policy({name}={getattr(p, name)}) promises nothing",
+            hint="alpha lies between 0 and 0.5, max_missing_share from 0 to below 1, counts of blocks from 2 up",
+        )
+
+
 def _check_rollout(c: Capability) -> None:
     kinds = [s.kind for s in c.rollout]
     if not kinds or kinds[-1] != "live":
         raise InvalidDeclaration(f"{c.name}: the rollout must end in Live(); it is {', '.join(kinds) or 'empty'}")
+    if kinds[:-1] != sorted(kinds[:-1], reverse=True) or kinds.count("shadow") > 1 or kinds.count("live") > 1:
+        raise InvalidDeclaration(
+            f"{c.name}: the rollout goes {', '.join(kinds)}; it is one Shadow() at most, then canaries, then Live()"
+        )
     shares = [s.share for s in c.rollout if s.kind == "canary"]
     if shares != sorted(shares) or any(not 0 < s < 1 for s in shares):
         raise InvalidDeclaration(f"{c.name}: canary shares must grow and lie between 0 and 1; they are {shares}")
-    for s in c.rollout:
+    in_sequence = 0
+    for s in c.stages:
         if s.kind == "live":
             continue
         if s.blocks > s.deadline_blocks:
             raise InvalidDeclaration(
                 f"{c.name}: {s.name}: asks for {s.blocks} blocks but ends after {s.deadline_blocks}: it can never pass"
             )
-        if not s.requires and not any(r.compares or r.operational for r in (*c.gate, *c.keep)):
+        if not s.requires:
             raise InvalidDeclaration(
-                f"{c.name}: {s.name} is judged by nothing: the gate compares with nobody, keep has no errors or latency",
+                f"{c.name}: {s.name} is judged by nothing: the gate compares with nobody (over all rows, by a mean over "
+                "rows), and keep has no errors or latency",
                 hint='add at_most("error_rate", 0.01) to keep, or a no_worse(…, than="champion") to the gate',
             )
-        if s.deadline_blocks < c.policy.start_blocks:
+        in_sequence += s.deadline_blocks  # paired stages share one sequence: the canary adds to the shadow's blocks
+        needed = max(START, c.policy.start_blocks)
+        if in_sequence < needed and not all(r.operational for r in s.requires):
             raise InvalidDeclaration(
-                f"{c.name}: {s.name}: underpowered: {s.deadline_blocks} blocks are fewer than the {c.policy.start_blocks} "
+                f"{c.name}: {s.name}: underpowered: by its deadline there are {in_sequence} blocks, fewer than the {needed} "
                 "that any verdict over blocks needs; it would always end inconclusive",
                 hint="raise deadline_blocks; `plimsoll check` says how long this stage needs on your data",
             )

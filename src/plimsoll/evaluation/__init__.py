@@ -10,21 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plimsoll.evaluation.blockwise import blockwise
     from plimsoll.evaluation.curve import Curves, curves
     from plimsoll.evaluation.measurement import Evaluation, Measure, measure
     from plimsoll.evaluation.page import report
     from plimsoll.evaluation.proof import evidence
+    from plimsoll.evaluation.rowset import rowset
 
-__all__ = ["Curves", "Evaluation", "Measure", "curves", "evidence", "measure", "report"]
+__all__ = ["Curves", "Evaluation", "Measure", "blockwise", "curves", "evidence", "measure", "report", "rowset"]
 
 _HOMES = {
     "Curves": "curve",
     "Evaluation": "measurement",
     "Measure": "measurement",
+    "blockwise": "blockwise",
     "curves": "curve",
     "evidence": "proof",
     "measure": "measurement",
     "report": "page",
+    "rowset": "rowset",
 }
 
 

@@ -9,17 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plimsoll.operations.duty import Duty
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.rehearsing import Stage, Story, Told, VirtualClock, rehearse
+    from plimsoll.operations.reproducing import Remade, reproduce
     from plimsoll.operations.shipping import Shipped, ship
     from plimsoll.operations.world import Candidate, FeedFault, Rehearsal, Retraining
     from plimsoll.operations.yard import Yard
 
 __all__ = [
     "Candidate",
+    "Duty",
     "FeedFault",
     "Loop",
     "Rehearsal",
+    "Remade",
     "Retraining",
     "Shipped",
     "Stage",
@@ -28,14 +32,17 @@ __all__ = [
     "VirtualClock",
     "Yard",
     "rehearse",
+    "reproduce",
     "ship",
 ]
 
 _HOMES = {
     "Candidate": "world",
+    "Duty": "duty",
     "FeedFault": "world",
     "Loop": "loop",
     "Rehearsal": "world",
+    "Remade": "reproducing",
     "Retraining": "world",
     "Shipped": "shipping",
     "Stage": "rehearsing",
@@ -44,6 +51,7 @@ _HOMES = {
     "VirtualClock": "rehearsing",
     "Yard": "yard",
     "rehearse": "rehearsing",
+    "reproduce": "reproducing",
     "ship": "shipping",
 }
 

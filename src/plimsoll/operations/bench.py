@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
-from plimsoll.features import FeatureSchema, Timeline, TrainingSet, View, compile, read_columns, training_set
+from plimsoll.features import Binding, FeatureSchema, Timeline, TrainingSet, View, compile, read_columns, training_set
 from plimsoll.operations.intake import Taken
 
 
@@ -37,16 +37,18 @@ class Timelines:
         self, schema: FeatureSchema, views: Sequence[View], taken: Mapping[str, Taken]
     ) -> dict[str, Timeline]:
         """By the view's name, each from the feed that the schema binds it to. ``views`` are looked up by their code."""
-        known = {v.digest: v for v in views}
-        found: dict[str, Timeline] = {}
-        for b in schema.views:
-            if b.digest not in known:
-                raise UsageError(
-                    f"the code of the view {b.view!r} is no longer what a deployed release was built with",
-                    hint="give the changed view another name, and keep the old one under retired=[…] until it is superseded",
-                )
-            found[b.view] = self.of(known[b.digest], b.feed, taken[b.feed].files)
-        return found
+        return {b.view: self.of(self.view(b, views), b.feed, taken[b.feed].files) for b in schema.views}
+
+    @staticmethod
+    def view(binding: Binding, views: Sequence[View]) -> View:
+        """The view that a release was built with, among those declared. Raises UsageError if its code has changed."""
+        for view in views:
+            if view.digest == binding.digest:
+                return view
+        raise UsageError(
+            f"the code of the view {binding.view!r} is no longer what a deployed release was built with",
+            hint="give the changed view another name, and keep the old one under retired=[…] until it is superseded",
+        )
 
 
 @dataclass(frozen=True, slots=True)

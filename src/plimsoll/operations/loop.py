@@ -45,6 +45,7 @@ def tally_of(capability: Capability) -> Tally:
     """An empty tally that counts what the capability's requirements ask for."""
     requires = [*capability.keep, *(r for s in capability.stages for r in s.requires)]
     return Tally(
+        task=capability.task.kind,
         maturity=capability.maturity,
         limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
         columns=[r.by for r in requires if r.by],

@@ -7,16 +7,18 @@ runs until it has nothing more to do, and the team commits what it commits. Noth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.data import ASKED_AT, check, enforce
-from plimsoll.features import Timeline, compile, read_columns
+from plimsoll.features import FeatureSchema, Timeline, compile, read_columns
 from plimsoll.kernel.decide import Decision
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import State
@@ -28,15 +30,13 @@ from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.intake import contract_of, rows_of
 from plimsoll.operations.loop import Loop
+from plimsoll.operations.materialise import EPOCH, MICROSECOND, microseconds_of
 from plimsoll.operations.shipping import Shipped, ship
-from plimsoll.operations.warehouse import Warehouse
+from plimsoll.operations.warehouse import recompute
 from plimsoll.operations.world import Candidate, FeedFault, Rehearsal
 from plimsoll.operations.yard import Yard
 from plimsoll.serving import Fleet, Pipeline, QuestionMaker, SeededIds, VirtualTiming, needed
 from plimsoll.store import MemoryOnline
-
-MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class VirtualClock:
@@ -72,7 +72,7 @@ class Story:
     events: int = 0
     outcomes: int = 0
     wall_s: float = 0.0
-    until: datetime = _EPOCH
+    until: datetime = EPOCH
 
     def label(self, release: str) -> str:
         return next((s.label for s in self.shipped if s.release == release), short(release))
@@ -109,23 +109,36 @@ class Stage:
         self._warehouse: dict[tuple[str, str], Timeline] = {}
         self._delivered: dict[tuple[str, str], Timeline] = {}
         self.feeding: dict[str, Timeline] = {}  # name in the online store → what its feed delivers
-        warehouse = Warehouse(lambda digest: yard.catalog.release(capability.name, digest), self.in_warehouse)
         self.loop = Loop(
             capability=capability,
             catalog=yard.catalog,
             log=log,
             clock=clock,
             notifier=yard.notifier,
-            recompute=warehouse.recompute,
-            names=warehouse.names,
+            recompute=self.recompute,
+            names=lambda release: self.schema(release).names,
             holder=f"rehearsal-{seed}",
             lease_ttl=timedelta(days=1),
         )
-        self._schema = warehouse.schema
+        self._schemas: dict[str, FeatureSchema] = {}
         self._loaded = -1
 
     def _capabilities(self) -> list[Capability]:
         return [self.capability, *(c.capability for c in self.plan.candidates)]
+
+    def schema(self, release: str) -> FeatureSchema:
+        if release not in self._schemas:
+            manifest = self.yard.catalog.release(self.capability.name, release).manifest
+            self._schemas[release] = FeatureSchema.from_plain(manifest.settings["schema"])
+        return self._schemas[release]
+
+    def recompute(
+        self, release: str, inputs: Sequence[Mapping[str, Any]], asked_at: Sequence[datetime]
+    ) -> NDArray[np.float32]:
+        """The offline feature rows, from what the warehouse has: what skew is judged against."""
+        schema = self.schema(release)
+        timelines = {b.view: self.in_warehouse(b.view, b.feed) for b in schema.views}
+        return recompute(schema, timelines, inputs, asked_at)
 
     def in_warehouse(self, view: str, feed: str) -> Timeline:
         """The timeline that the warehouse has of a view over a feed's table. Known times keep the future out."""
@@ -164,9 +177,9 @@ class Stage:
         self.fleet.ensure(rows)
 
     def _feed(self, rows: Sequence[ReleaseRow]) -> None:
-        now_us = _us(self.clock.now())
+        now_us = microseconds_of(self.clock.now())
         for row in rows:
-            for binding in self._schema(row.digest).views:
+            for binding in self.schema(row.digest).views:
                 if binding.online not in self.feeding:
                     self.feeding[binding.online] = self.delivered(binding.view, binding.feed)
                     self.online.apply(binding.online, self.feeding[binding.online].rows_between(-(2**62), now_us))
@@ -209,7 +222,7 @@ def rehearse(
 def _one_step(stage: Stage, traffic: _Traffic, at: datetime, after: datetime) -> None:
     """Feeds, questions and outcomes of (at, after]."""
     for name, timeline in stage.feeding.items():
-        stage.online.apply(name, timeline.rows_between(_us(at), _us(after)))
+        stage.online.apply(name, timeline.rows_between(microseconds_of(at), microseconds_of(after)))
     deployment = stage.yard.catalog.deployment(stage.capability.name)
     questions = traffic.asked(at, after)
     events = stage.pipeline.answer(questions, deployment)
@@ -238,7 +251,7 @@ class _Traffic:
         wanted = dict.fromkeys([*sent, s.asked_at, s.unit, label, arrives])
         columns = read_columns([path], list(wanted), order=[s.asked_at, s.unit])
         asked = columns[s.asked_at].astype("datetime64[us]").astype(np.int64)
-        rows = np.flatnonzero((asked > _us(plan.start)) & (asked <= _us(plan.until)))
+        rows = np.flatnonzero((asked > microseconds_of(plan.start)) & (asked <= microseconds_of(plan.until)))
         self._asked = asked[rows]
         self._inputs = {name: columns[name][rows].tolist() for name in sent}
         labels = columns[label][rows]
@@ -254,12 +267,12 @@ class _Traffic:
 
     def asked(self, at: datetime, after: datetime) -> list[Question]:
         """The questions of (at, after]."""
-        last = int(np.searchsorted(self._asked, _us(after), side="right"))
+        last = int(np.searchsorted(self._asked, microseconds_of(after), side="right"))
         self.rows = range(self._next, last)
         self._next = last
         names = list(self._inputs)
         return [
-            self._ask({n: self._inputs[n][i] for n in names}, _EPOCH + int(self._asked[i]) * MICROSECOND)
+            self._ask({n: self._inputs[n][i] for n in names}, EPOCH + int(self._asked[i]) * MICROSECOND)
             for i in self.rows
         ]
 
@@ -271,11 +284,11 @@ class _Traffic:
         found: list[Outcome] = []
         while self._next_outcome < len(self._order):
             row = self._order[self._next_outcome]
-            if self._known[row] > _us(until) or row not in self._ids:
+            if self._known[row] > microseconds_of(until) or row not in self._ids:
                 break
             label = self._labels[row]
             assert label is not None
-            at = _EPOCH + int(self._known[row]) * MICROSECOND
+            at = EPOCH + int(self._known[row]) * MICROSECOND
             found.append(Outcome(event=self._ids.pop(row), label=float(label), at=at))
             self._next_outcome += 1
         return found
@@ -314,7 +327,14 @@ class _Team:
 
     def _commit(self, candidate: Candidate) -> None:
         committed = replace(candidate.capability, folder=self.stage.capability.folder)
-        shipped = ship(committed, self.stage.yard, label=candidate.label, actor="team", timelines=self.stage.timelines)
+        shipped = ship(
+            committed,
+            self.stage.yard,
+            label=candidate.label,
+            actor="team",
+            timelines=self.stage.timelines,
+            with_report=False,
+        )
         if shipped.is_new:
             self.stage.story.shipped.append(shipped)
         self._say("gate" if shipped.is_new else "unchanged", shipped.release, shipped.summary)
@@ -357,7 +377,3 @@ def _faulty(rows: Path, faults: Sequence[FeedFault], arrives_at: str, folder: Pa
         db.execute("SET threads = 1; SET TimeZone = 'UTC'")
         db.execute(f"COPY (SELECT * REPLACE ({replaced}) FROM read_parquet('{rows}')) TO '{target}' (FORMAT parquet)")
     return target
-
-
-def _us(at: datetime) -> int:
-    return int((at - _EPOCH) / MICROSECOND)

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.kernel.digest import rounded
+from plimsoll.evaluation import blockwise, rowset
 from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.verdict import Block, Count
-from plimsoll.stats.metrics import METRICS, Metric, row_bounds
+from plimsoll.stats.metrics import METRICS
 
 Floats = NDArray[np.float64]
 OVER_AFTER = timedelta(hours=24)
@@ -50,10 +50,10 @@ class _OpenBlock:
 class ClosedBlock:
     """A block that is evidence. ``labels`` is NaN where the outcome never came."""
 
-    __slots__ = ("columns", "first_at", "labels", "name", "scores")
+    __slots__ = ("columns", "first_at", "labels", "name", "scores", "task")
 
-    def __init__(self, block: _OpenBlock) -> None:
-        self.name, self.first_at = block.name, block.first_at
+    def __init__(self, block: _OpenBlock, task: str) -> None:
+        self.name, self.first_at, self.task = block.name, block.first_at, task
         self.labels: Floats = np.array(block.labels)
         self.scores = {r: _column(by_row, block.size) for r, by_row in block.scores.items()}
         self.columns = {c: np.array([str(v) for v in values]) for c, values in block.columns.items()}
@@ -79,12 +79,13 @@ class Tally:
     def __init__(
         self,
         *,
+        task: str,
         maturity: timedelta,
         limits_ms: Iterable[float] = (),
         columns: Iterable[str] = (),
         keep_blocks: int = 400,
     ) -> None:
-        self.maturity = maturity
+        self.task, self.maturity = task, maturity
         self.limits_ms = tuple(sorted(set(limits_ms)))
         self.columns = tuple(sorted(set(columns)))
         self.keep_blocks = keep_blocks
@@ -177,7 +178,7 @@ class Tally:
             mature = block.labelled == block.size or now - block.last_at >= self.maturity
             if not (over and mature):
                 break
-            self.closed.append(ClosedBlock(block))
+            self.closed.append(ClosedBlock(block, self.task))
             del self._open[block.name]
             names.append(block.name)
         if names:
@@ -276,38 +277,6 @@ def _measured(
         rows &= block.columns[requirement.by] == value
     if not rows.any():
         return ()
-    return (
-        block_of(
-            block.name,
-            METRICS[requirement.metric],
-            ours[rows],
-            None if theirs is None else theirs[rows],
-            block.labels[rows],
-        ),
-    )
-
-
-def block_of(name: str, metric: Metric, ours: Floats, theirs: Floats | None, labels: Floats) -> Block:
-    """A row metric's block statistics: mean, its bounds for the missing outcomes, and its floor before any label.
-
-    A missing outcome is bounded row by row by what the two scores allow (``row_bounds``): a bound by the metric's
-    whole range would leave everything open.
-    """
-    assert metric.rows is not None
-    oriented = metric.loss_sign if theirs is not None else 1
-    low, high = row_bounds(metric, ours, theirs)
-    if oriented < 0:
-        low, high = -high, -low
-    known = ~np.isnan(labels)
-    values = np.zeros(len(labels))
-    if known.any():
-        values[known] = metric.rows(ours[known], labels[known])
-        if theirs is not None:
-            values[known] -= metric.rows(theirs[known], labels[known])
-        values *= oriented
-    n, missing = len(labels), ~known
-    total = float(values[known].sum())
-    least, most = (total + float(b[missing].sum()) for b in (low, high))
-    mean = total / known.sum() if known.any() else (least + most) / (2 * n)
-    m, lo, hi, floor = (rounded(float(x)) for x in (mean, least / n, most / n, float(low.sum()) / n))
-    return Block(name, n, m, lo, hi, floor, int(missing.sum()))
+    others = {} if theirs is None else {comparator: theirs[rows]}
+    cut = rowset(block.task, ours[rows], block.labels[rows], [block.name] * int(rows.sum()), others)
+    return blockwise(METRICS[requirement.metric], cut, comparator, None).blocks

@@ -1,0 +1,149 @@
+"""Snapshots become a model: questions split by time, features joined as of each question, trained, packed, named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from plimsoll.capability import Capability
+from plimsoll.data import unknown_at_question
+from plimsoll.errors import UsageError
+from plimsoll.features import FeatureSchema, TrainingSet
+from plimsoll.kernel.digest import canonical, digest_bytes
+from plimsoll.kernel.manifest import Manifest
+from plimsoll.models import package
+from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
+from plimsoll.operations.intake import Taken, take_in
+from plimsoll.operations.yard import Yard
+from plimsoll.training import code_digest, environment, step, train
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A release before it is judged: its manifest, and what its gate set looks like to it."""
+
+    manifest: Manifest
+    schema: FeatureSchema
+    parts: Parts
+    gate: TrainingSet | None
+    problems: tuple[str, ...]
+    taken: Mapping[str, Taken]
+
+
+def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
+    """The manifest of ``capability`` on the rows that have arrived; trained unless it was trained before.
+
+    Where a feature was not known when its question was asked, nothing is trained: the problems say why.
+    """
+    taken = take_in(capability, yard)
+    questions = questions_of(capability, taken[capability.source.name])
+    parts = split(capability, questions, yard.clock.now())
+    declared = FeatureSchema.of(capability.features, bindings=capability.bindings)
+    problems = _unknown(capability, declared, taken)
+    schema = declared.fit(parts.train.columns)
+    settings = _settings(capability, schema, parts)
+    snapshots = {name: t.snapshot.digest for name, t in taken.items()}
+    code = code_of(capability)
+    base = Manifest(
+        capability=capability.name,
+        artifacts={"code": yard.objects.put(canonical(code))},
+        snapshots=snapshots,
+        settings=settings,
+    )
+    if problems:
+        return Built(manifest=base, schema=schema, parts=parts, gate=None, problems=problems, taken=taken)
+    lines = timelines.for_schema(schema, capability.known_views, taken)
+    gate = matrix_of(capability, schema, parts.gate, lines)
+    work = partial(trained, capability, yard, schema, parts, lines, gate)
+    run = step(
+        yard.catalog,
+        yard.objects,
+        name="train",
+        inputs={
+            "snapshots": snapshots,
+            "settings": {k: settings[k] for k in ("schema", "task", "params", "seed", "split")},
+            "code": code,
+            "environment": environment()["digest"],
+        },
+        work=work,
+        clock=yard.clock,
+    )
+    manifest = msgspec.structs.replace(base, artifacts={**base.artifacts, **run.outputs["artifacts"]})
+    return Built(manifest=manifest, schema=schema, parts=parts, gate=gate, problems=(), taken=taken)
+
+
+def trained(
+    capability: Capability, yard: Yard, schema: FeatureSchema, parts: Parts, lines: Any, gate: TrainingSet
+) -> dict[str, Any]:
+    """Train and pack: the outputs of the run."""
+    if capability.model:
+        model: Any = capability.folder / capability.model
+        if not Path(model).is_file():
+            raise UsageError(
+                f"{capability.name}: model={capability.model!r}: there is no such file in {capability.folder}"
+            )
+    else:
+        learnt = matrix_of(capability, schema, parts.train, lines).labelled()
+        if not len(learnt):
+            raise UsageError(f"{capability.name}: none of the {len(parts.train):,} training questions has a label yet")
+        model = train(capability.train, learnt, capability.params, capability.seed)
+    packed = package(
+        model,
+        names=schema.names,
+        task=capability.task.kind,
+        sample=gate.X,
+        classes=capability.task.classes or None,
+    )
+    artifacts = {
+        "model": yard.objects.put(packed.onnx),
+        "golden": yard.objects.put(packed.golden),
+        "environment": yard.objects.put(canonical(environment())),
+    }
+    return {"artifacts": artifacts, "parity": packed.parity}
+
+
+def _settings(capability: Capability, schema: FeatureSchema, parts: Parts) -> dict[str, Any]:
+    """Everything but bytes and rows that can change an answer, and what it will be judged by."""
+    return {
+        "schema": schema.to_plain(),
+        "task": {
+            "kind": capability.task.kind,
+            "label": capability.task.label,
+            "classes": list(capability.task.classes),
+        },
+        "params": dict(capability.params),
+        "seed": capability.seed,
+        "answer": {"abstain_below": capability.answer.abstain_below},
+        "fallback": code_digest(capability.fallback) if capability.fallback else "",
+        "split": {"train": _span(parts.train), "gate": _span(parts.gate)},
+        "gate": [str(r) for r in capability.gate],
+        "keep": [str(r) for r in capability.keep],
+        **({"drill": dict(capability.drill)} if capability.drill else {}),
+    }
+
+
+def _span(questions: Questions) -> list[str]:
+    return [str(questions.blocks[0]), str(questions.blocks[-1])] if len(questions) else []
+
+
+def code_of(capability: Capability) -> dict[str, str]:
+    """The digests of the code that made it: the train function's file, and each view's."""
+    code = {f"view {v.name}": v.digest for v in capability.views}
+    if capability.train is not None:
+        code["train"] = code_digest(capability.train)
+    if capability.model:
+        path = capability.folder / capability.model
+        code["model"] = digest_bytes(path.read_bytes()) if path.is_file() else ""
+    return code
+
+
+def _unknown(capability: Capability, schema: FeatureSchema, taken: Mapping[str, Taken]) -> tuple[str, ...]:
+    """What the declared features read that was not known when it was asked for: one sentence a column."""
+    source = taken[capability.source.name]
+    faults = unknown_at_question(source.files, source.contract, capability.source.asked_at, schema.columns)
+    return tuple(f"leakage: {fault.sentence}" for fault in faults)

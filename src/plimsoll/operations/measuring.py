@@ -1,0 +1,76 @@
+"""A built release on the gate's rows, beside its champion and the fallback: the evidence its gate is judged by."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plimsoll.capability import Capability
+from plimsoll.evaluation import Evaluation, evidence, measure
+from plimsoll.features import FeatureSchema
+from plimsoll.kernel.manifest import Manifest
+from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.verdict import Evidence
+from plimsoll.models import OnnxEngine, PythonEngine
+from plimsoll.operations.bench import Timelines, matrix_of
+from plimsoll.operations.building import Built
+from plimsoll.operations.yard import Yard
+
+
+def measured(
+    capability: Capability, built: Built, champion: str, yard: Yard, timelines: Timelines, *, full: bool
+) -> Evaluation | None:
+    """The candidate on the gate's rows, beside its champion and the fallback; None where it must not be measured.
+
+    ``full``: everything that a report shows; else what the gate asks for.
+    """
+    if built.gate is None:
+        return None
+    zero = None
+    if capability.fallback is not None:
+        zero = PythonEngine(capability.fallback, task=capability.task.kind).predict(built.parts.gate.columns)
+    scores = {"champion": zero, "fallback": zero}
+    if champion != FALLBACK:
+        scores["champion"] = _champion_scores(capability, champion, built, yard, timelines)
+    asked = [r.metric for r in capability.gate]
+    sliced = [r.by for r in capability.gate if r.by]
+    return measure(
+        list(dict.fromkeys([*asked, *capability.report])) if full else list(dict.fromkeys(asked)),
+        task=capability.task.kind,
+        scores=_scores(built.manifest, built.gate.X, yard),
+        labels=built.gate.y,
+        blocks=built.gate.blocks.tolist(),
+        comparators={role: s for role, s in scores.items() if s is not None},
+        slices={c: v.tolist() for c, v in built.gate.slices.items() if full or c in sliced},
+        sliced=list(dict.fromkeys(r.metric for r in capability.gate if full or r.by)),
+    )
+
+
+def gate_evidence(
+    capability: Capability, built: Built, measured: Evaluation | None, champion: str
+) -> tuple[Evidence, ...]:
+    """What the gate's requirements ask for. A comparison with somebody who is not there is left out."""
+    release = built.manifest.digest
+    if measured is None:
+        return (Evidence(requirement=capability.gate[0], release=release, source="gate", problems=built.problems),)
+    there = [r for r in capability.gate if not r.than or r.than in measured.comparators]
+    names = {"champion": champion, "fallback": FALLBACK}
+    return evidence(measured, there, release=release, comparators=names)
+
+
+def _scores(manifest: Manifest, X: NDArray[np.float32], yard: Yard) -> NDArray[np.float64]:
+    return OnnxEngine(yard.objects.get(manifest.artifacts["model"])).predict(X)
+
+
+def _champion_scores(
+    capability: Capability, champion: str, built: Built, yard: Yard, timelines: Timelines
+) -> NDArray[np.float64]:
+    """The champion's answers to the same questions, from its own features as they were known then."""
+    manifest = yard.catalog.release(capability.name, champion).manifest
+    schema = FeatureSchema.from_plain(manifest.settings["schema"])
+    if schema == built.schema:
+        assert built.gate is not None
+        return _scores(manifest, built.gate.X, yard)
+    lines = timelines.for_schema(schema, capability.known_views, built.taken)
+    rows = matrix_of(capability, schema, built.parts.gate, lines)
+    return _scores(manifest, rows.X, yard)

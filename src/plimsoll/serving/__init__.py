@@ -1,0 +1,67 @@
+"""SERVING: the request's way, from a caller's columns to a recorded answer, and the edges it comes in through.
+
+One core (route → features → engine → answer policy → record) serves requests and rehearsals alike; only the edge
+and the clock differ. Names are imported when they are first used: a rehearsal loads no web server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plimsoll.serving.drill import Drill
+    from plimsoll.serving.ids import SeededIds, random_id
+    from plimsoll.serving.outcomes import Counts, OutcomeInbox
+    from plimsoll.serving.pipeline import Pipeline, Reply
+    from plimsoll.serving.questions import QuestionMaker
+    from plimsoll.serving.replica import Fleet, needed
+    from plimsoll.serving.route import position, target
+    from plimsoll.serving.server import Server, ServerSettings
+    from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
+
+__all__ = [
+    "Counts",
+    "Drill",
+    "Fleet",
+    "OutcomeInbox",
+    "Pipeline",
+    "QuestionMaker",
+    "Reply",
+    "SeededIds",
+    "Server",
+    "ServerSettings",
+    "Timing",
+    "VirtualTiming",
+    "WallTiming",
+    "needed",
+    "position",
+    "random_id",
+    "target",
+]
+
+_HOMES = {
+    "Counts": "outcomes",
+    "Drill": "drill",
+    "Fleet": "replica",
+    "OutcomeInbox": "outcomes",
+    "Pipeline": "pipeline",
+    "QuestionMaker": "questions",
+    "Reply": "pipeline",
+    "SeededIds": "ids",
+    "Server": "server",
+    "ServerSettings": "server",
+    "Timing": "timing",
+    "VirtualTiming": "timing",
+    "WallTiming": "timing",
+    "needed": "replica",
+    "position": "route",
+    "random_id": "ids",
+    "target": "route",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,89 @@
+"""Questions asked together, taken apart into the columns that features and fallbacks read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plimsoll.kernel.records import Event, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One row a question: its event id, what the caller sent, and when it was asked (µs since the epoch)."""
+
+    ids: list[str]
+    inputs: list[dict[str, Any]]
+    asked_at_us: list[int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Sequence[int]) -> Batch:
+        """These rows of it, in this order."""
+        if len(rows) == len(self.ids):
+            return self
+        return Batch([self.ids[i] for i in rows], [self.inputs[i] for i in rows], [self.asked_at_us[i] for i in rows])
+
+
+def of_questions(questions: Sequence[Question]) -> Batch:
+    return Batch(
+        [q.id for q in questions],
+        [q.inputs for q in questions],
+        [round(q.asked_at.timestamp() * 1e6) for q in questions],
+    )
+
+
+def of_events(events: Sequence[Event]) -> Batch:
+    return Batch(
+        [e.id for e in events],
+        [e.inputs for e in events],
+        [round(e.at.timestamp() * 1e6) for e in events],
+    )
+
+
+def column(values: Sequence[Any]) -> NDArray[Any]:
+    """Values as the column that a file of the same values gives (``features.read_columns``), so that a fallback
+    reads the same in serving and in evaluation: times as datetime64[us] in UTC, text and gaps as objects."""
+    kinds = {type(value) for value in values}
+    if kinds & {datetime, np.datetime64}:
+        return np.array([_naive(value) for value in values], dtype="datetime64[us]")
+    if kinds == {float, type(None)}:
+        return np.array([np.nan if value is None else value for value in values])
+    if str in kinds or type(None) in kinds:
+        found = np.empty(len(values), dtype=object)
+        found[:] = values
+        return found
+    return np.asarray(values)
+
+
+def _naive(value: Any) -> Any:
+    """A time in UTC without its zone; one that had none as it stands."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+class Columns(Mapping[str, "NDArray[Any]"]):
+    """The questions' inputs as columns, each made when it is read: a fallback reads two of thirty."""
+
+    def __init__(self, inputs: Sequence[Mapping[str, Any]]) -> None:
+        self._inputs = inputs
+        self._names = tuple(inputs[0]) if inputs else ()
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return column([row[name] for row in self._inputs])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

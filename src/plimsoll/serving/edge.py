@@ -1,0 +1,232 @@
+"""The REST edge: HTTP in, HTTP out. It translates; everything else is decided behind it.
+
+Three kinds of routes: the Open Inference Protocol under ``/v2``, Plimsoll's own under ``/v1``, and what operators look
+at (``/health``, ``/metrics``). Every error is ``{"error": "…"}`` with the status that its kind has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Lifespan
+
+from plimsoll import __version__
+from plimsoll.capability import Capability
+from plimsoll.errors import PlimsollError, Unavailable, UsageError, nearest
+from plimsoll.kernel.records import Question
+from plimsoll.kernel.rollout import Deployment, shares
+from plimsoll.serving import oip
+from plimsoll.serving.bodies import body_of
+from plimsoll.serving.form import Form
+from plimsoll.serving.idempotency import FirstAnswers
+from plimsoll.serving.metrics import Metrics
+from plimsoll.serving.outcomes import Counts, Report
+from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.responses import OTHER_ERRORS, NotFound, json_bytes, json_response, read_json, refusal, status_of
+from plimsoll.serving.slashes import WithoutTrailingSlash
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Counter(Protocol):
+    """What the edge stands in front of."""
+
+    capability: Capability
+    form: Form
+    metrics: Metrics
+    body_limit_bytes: int
+
+    @property
+    def deployment(self) -> Deployment: ...
+
+    @property
+    def ready(self) -> str:
+        """``""`` when it answers, else why it does not."""
+        ...
+
+    @property
+    def versions(self) -> list[str]:
+        """The releases that are loaded."""
+        ...
+
+    def question(self, inputs: Mapping[str, Any]) -> Question: ...
+
+    async def ask(self, questions: list[Question]) -> list[Reply]: ...
+
+    async def tell(self, reports: list[Report]) -> Counts: ...
+
+
+class _Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    inputs: dict[str, Any]
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one question as JSON. ``score`` is null where the release abstained: that is no answer."""
+
+    event_id: str
+    score: float | tuple[float, ...] | None
+    action: str
+    release: str
+    asked_at: datetime
+    classes: tuple[str, ...] = ()
+
+
+class Edge:
+    """The routes of one server."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._at = counter
+        self._name = counter.capability.name
+        self._task = counter.capability.task
+        self._first = FirstAnswers()
+
+    def app(self, lifespan: Lifespan[Starlette] | None = None) -> ASGIApp:
+        """The ASGI application. A trailing slash in a path is as good as none."""
+        return WithoutTrailingSlash(
+            Starlette(routes=self._routes(), lifespan=lifespan, exception_handlers=OTHER_ERRORS)
+        )
+
+    def _routes(self) -> list[Route]:
+        gets: dict[str, Handler] = {
+            "/v2": self._server_metadata,
+            "/v2/health/live": self._live,
+            "/v2/health/ready": self._ready,
+            "/v2/models/{model}": self._model_metadata,
+            "/v2/models/{model}/versions/{version}": self._model_metadata,
+            "/v2/models/{model}/ready": self._model_ready,
+            "/v2/models/{model}/versions/{version}/ready": self._model_ready,
+            "/v1/capabilities/{model}/deployment": self._deployment,
+            "/health/live": self._live,
+            "/health/ready": self._ready,
+            "/metrics": self._metrics,
+        }
+        posts: dict[str, Handler] = {
+            "/v2/models/{model}/infer": self._infer,
+            "/v2/models/{model}/versions/{version}/infer": self._infer,
+            "/v1/capabilities/{model}/ask": self._ask,
+            "/v1/outcomes": self._outcomes,
+        }
+        routes = [Route(path, self._guarded(handler), methods=["GET"]) for path, handler in gets.items()]
+        return routes + [Route(path, self._guarded(handler), methods=["POST"]) for path, handler in posts.items()]
+
+    # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _infer(self, request: Request) -> Response:
+        self._known(request)
+        if "version" in request.path_params:
+            raise UsageError(
+                "the release that answers a unit is chosen by the rollout, and cannot be asked for",
+                hint=f"POST to /v2/models/{self._name}/infer",
+            )
+        if "inference-header-content-length" in request.headers:
+            raise UsageError("binary tensor data is not spoken here", hint="send the tensors as JSON")
+        body = await body_of(request, self._at.body_limit_bytes)
+
+        async def answered() -> bytes:
+            asked = oip.read_request(body, self._at.form, self._task.kind)
+            replies = await self._replies([self._at.question(inputs) for inputs in asked.questions])
+            return oip.write_reply(self._name, asked, replies, self._task.kind)
+
+        return json_bytes(await self._first.of(request.headers.get("idempotency-key"), body, answered))
+
+    async def _ask(self, request: Request) -> Response:
+        self._known(request)
+        body = await body_of(request, self._at.body_limit_bytes)
+
+        async def answered() -> bytes:
+            inputs = self._at.form.read(read_json(body, _Ask).inputs)
+            (reply,) = await self._replies([self._at.question(inputs)])
+            return msgspec.json.encode(self._said(reply))
+
+        return json_bytes(await self._first.of(request.headers.get("idempotency-key"), body, answered))
+
+    async def _replies(self, questions: list[Question]) -> list[Reply]:
+        replies = await self._at.ask(questions)
+        failed = next((r for r in replies if not r.answered), None)
+        if failed is not None:
+            raise Unavailable(
+                f"no answer to event {failed.event.id}: {failed.given.error}",
+                details={"event_id": failed.event.id},
+            )
+        return replies
+
+    async def _outcomes(self, request: Request) -> Response:
+        body = await body_of(request, self._at.body_limit_bytes)
+        said = read_json(body, list[Report] | Report)
+        counts = await self._at.tell(said if isinstance(said, list) else [said])
+        return json_bytes(msgspec.json.encode(counts))
+
+    def _said(self, reply: Reply) -> Said:
+        return Said(
+            event_id=reply.event.id,
+            score=None if reply.event.action == "abstain" else reply.given.score,
+            action=reply.event.action,
+            release=reply.given.release,
+            asked_at=reply.event.at,
+            classes=self._task.classes,
+        )
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _server_metadata(self, request: Request) -> Response:
+        return json_response(oip.server_metadata(__version__))
+
+    async def _live(self, request: Request) -> Response:
+        return json_response({"live": True})
+
+    async def _ready(self, request: Request) -> Response:
+        if why := self._at.ready:
+            return json_response({"ready": False, "error": why}, 503)
+        return json_response({"ready": True})
+
+    async def _model_ready(self, request: Request) -> Response:
+        self._known(request)
+        why = self._at.ready
+        return json_response({"name": self._name, "ready": not why}, 503 if why else 200)
+
+    async def _model_metadata(self, request: Request) -> Response:
+        self._known(request)
+        version = request.path_params.get("version")
+        versions = [version] if version else self._at.versions
+        task = self._task
+        return json_response(oip.model_metadata(self._name, versions, self._at.form, task.kind, len(task.classes)))
+
+    async def _deployment(self, request: Request) -> Response:
+        self._known(request)
+        deployment = self._at.deployment
+        return json_response({"deployment": deployment, "shares": shares(deployment), "loaded": self._at.versions})
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(self._at.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _known(self, request: Request) -> None:
+        """Raises NotFound unless the path names this capability and, where it names one, a loaded release."""
+        model, version = request.path_params["model"], request.path_params.get("version")
+        if model != self._name:
+            raise NotFound(f"there is no model {model!r:.80} here", hint=nearest(model, [self._name]))
+        if version is not None and version not in self._at.versions:
+            raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, self._at.versions))
+
+    # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _guarded(self, handler: Handler) -> Handler:
+        """Our errors as responses; whatever else is raised is a bug, and the server logs it and answers 500."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except PlimsollError as error:
+                status = status_of(error)
+                self._at.metrics.refused(status)
+                return refusal(error, status)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is left to read it
+
+        return guarded

@@ -1,0 +1,67 @@
+"""Listening, and ceasing to: the socket, the event loop, and the order in which a server stops."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from plimsoll.errors import UsageError
+
+
+class Draining(uvicorn.Server):
+    """uvicorn, which on its first signal is first no longer ready, and only then stops listening."""
+
+    def __init__(self, config: uvicorn.Config, *, begin: Callable[[], None], drain_s: float) -> None:
+        """``begin`` is called at the signal; it ends in ``drain``."""
+        super().__init__(config)
+        self._begin = begin
+        self._drain_s = drain_s
+        self._begun = False
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        if self._begun:
+            super().handle_exit(sig, frame)
+        else:
+            self._begin()
+
+    def drain(self) -> None:
+        self._begun = True
+        if self._drain_s <= 0:
+            self.should_exit = True
+            return
+        timer = threading.Timer(self._drain_s, setattr, (self, "should_exit", True))
+        timer.daemon = True
+        timer.start()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on ``host:port``. Raises UsageError saying what is in the way."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {port} on {host} is in use by another process",
+                hint=f"stop that one, or use another port: plimsoll up --port {port + 1}",
+            ) from error
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}", hint="check --host and --port") from error
+    listener.setblocking(False)
+    return listener
+
+
+def loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return None
+    return uvloop.new_event_loop

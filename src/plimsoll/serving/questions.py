@@ -1,0 +1,61 @@
+"""From a caller's columns to a question: who asks, when, and in which block it counts.
+
+Unit, block and id are derived from the capability's declaration; none of them is taken on a caller's word. The
+question's time is passed in: the server's clock when it serves, the recorded time in a rehearsal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from plimsoll.capability import Capability, Source
+from plimsoll.errors import UsageError, nearest
+from plimsoll.kernel.records import Question
+from plimsoll.serving.ids import IdSource, random_id
+
+
+class QuestionMaker:
+    """Makes the questions of one capability; ``ids`` gives each its event id."""
+
+    def __init__(self, capability: Capability, *, ids: IdSource = random_id) -> None:
+        source = capability.source
+        self._sticky = source.sticky or source.unit
+        self._asked_at = source.asked_at
+        self._block = _block_of(source)
+        self._ids = ids
+
+    def __call__(self, inputs: Mapping[str, Any], asked_at: datetime, *, tenant: str = "") -> Question:
+        """The question that ``inputs`` ask at ``asked_at`` (aware). Its own column is filled in where it is absent.
+
+        Raises UsageError where the column that names the unit, or the block, is missing or null.
+        """
+        unit = named(inputs, self._sticky)
+        asked = {**inputs, self._asked_at: asked_at} if inputs.get(self._asked_at) is None else dict(inputs)
+        return Question(
+            id=self._ids(unit, asked_at),
+            unit=unit,
+            asked_at=asked_at,
+            block=self._block(asked_at, inputs),
+            inputs=asked,
+            tenant=tenant,
+        )
+
+
+def named(inputs: Mapping[str, Any], column: str) -> str:
+    """The value of ``column`` as text. Raises UsageError where there is none."""
+    value = inputs.get(column)
+    if value is None:
+        raise UsageError(f"the question has no {column!r}", hint=nearest(column, inputs))
+    return str(value)
+
+
+def _block_of(source: Source) -> Callable[[datetime, Mapping[str, Any]], str]:
+    if source.block == "day":
+        zone = ZoneInfo(source.timezone)
+        return lambda at, inputs: at.astimezone(zone).date().isoformat()
+    if source.block == "hour":
+        return lambda at, inputs: at.astimezone(UTC).strftime("%Y-%m-%dT%HZ")
+    return lambda at, inputs: named(inputs, source.block)

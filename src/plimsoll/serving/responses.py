@@ -1,0 +1,70 @@
+"""Values as responses, and errors as responses: one status for each kind, one shape for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plimsoll.errors import PlimsollError, Refused, Unavailable, UsageError
+from plimsoll.serving.bodies import TooLarge
+
+
+class NotFound(UsageError):
+    """No such model, version or capability: 404."""
+
+
+def status_of(error: PlimsollError) -> int:
+    if isinstance(error, TooLarge):
+        return 413
+    if isinstance(error, NotFound):
+        return 404
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, Unavailable):
+        return 503
+    return 403 if isinstance(error, Refused) else 500
+
+
+def refusal(error: PlimsollError, status: int) -> Response:
+    said = {"error": f"{error.message}; {error.hint}" if error.hint else error.message}
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    return Response(msgspec.json.encode(said | error.details), status, headers, "application/json")
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """No such path, or not with this method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return json_response({"error": f"{request.method} {request.url.path:.200}: {HTTPStatus(status).phrase}"}, status)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """Nothing of the error itself: the server logs it, a stranger need not read it."""
+    return json_response({"error": "this is a fault of the server's; its log says more"}, 500)
+
+
+OTHER_ERRORS: Mapping[Any, Any] = {HTTPException: _no_route, Exception: _bug}
+
+
+def read_json(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"the body is not what it should be: {error}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(f"the body is not valid JSON: {error}") from error
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def json_bytes(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

@@ -1,0 +1,244 @@
+"""One capability, served: the fleet, the pipeline, the desk and the edge, and the deployment that they follow.
+
+The deployment is read from the catalog and followed while the server runs, so that a rollback by anybody is served
+within a second. Releases are loaded before they are switched to; what serves now goes on until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.types import ASGIApp
+
+from plimsoll.capability import Capability
+from plimsoll.data import Contract
+from plimsoll.errors import Unavailable, UsageError
+from plimsoll.kernel.digest import short
+from plimsoll.kernel.ports import Catalog, Clock, EventLog, Objects, OnlineFeatures, ReleaseRow
+from plimsoll.kernel.records import FALLBACK, Question
+from plimsoll.kernel.rollout import Deployment
+from plimsoll.serving.desk import Desk
+from plimsoll.serving.edge import Edge
+from plimsoll.serving.form import Form
+from plimsoll.serving.listening import Draining, listening, loop_factory
+from plimsoll.serving.metrics import Metrics
+from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
+from plimsoll.serving.pipeline import Pipeline, Reply
+from plimsoll.serving.questions import QuestionMaker
+from plimsoll.serving.replica import Fleet, needed
+from plimsoll.serving.timing import WallTiming
+
+_log = logging.getLogger(__name__)
+
+_SWITCH_S = 0.0002
+"""How long a thread that works keeps one waiting that answers; Python's own 5 ms would be most of the latency."""
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server listens and what it takes. ``drain_s``: how long it goes on after it stopped being ready."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    body_limit_bytes: int = 8_388_608
+    answer_unrecorded: bool = False
+    timeout_ms: float = 1_000.0
+    refresh_every_s: float = 0.25
+    drain_s: float = 0.0
+    most_waiting: int = 10_000
+    most_beside: int = 20_000
+
+
+class Server:
+    """Serves one capability. Construct it, ``refresh`` it, then ``run`` it; or mount ``app`` elsewhere.
+
+    Loads what the deployment needs when it is constructed (as ``refresh`` does) and raises UsageError for a contract
+    that cannot be read, Unavailable when the catalog is away.
+    """
+
+    def __init__(
+        self,
+        *,
+        capability: Capability,
+        catalog: Catalog,
+        objects: Objects,
+        log: EventLog,
+        online: OnlineFeatures,
+        clock: Clock,
+        settings: ServerSettings | None = None,
+    ) -> None:
+        self.capability = capability
+        self.settings = settings or ServerSettings()
+        self.body_limit_bytes = self.settings.body_limit_bytes
+        self.form = Form.of(capability, _contract(capability))
+        self.metrics = Metrics(capability.name)
+        self.fleet = Fleet(capability, objects, online)
+        self.pipeline = Pipeline(
+            capability=capability,
+            fleet=self.fleet,
+            log=log,
+            timing=WallTiming(),
+            timeout_ms=self.settings.timeout_ms,
+            answer_unrecorded=self.settings.answer_unrecorded,
+        )
+        self._catalog = catalog
+        self._clock = clock
+        self._make = QuestionMaker(capability)
+        self._inbox = OutcomeInbox(log, task=capability.task, maturity=capability.maturity)
+        self._deployment = Deployment(capability=capability.name, has_fallback=capability.fallback is not None)
+        self._refreshing = threading.Lock()
+        self._stopping = False
+        self._desk: Desk | None = None
+        self._server: Draining | None = None
+        self.app: ASGIApp = Edge(self).app(self._lifespan)
+        self.refresh()
+
+    # ── what the edge asks for ───────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def deployment(self) -> Deployment:
+        """The one served now: the newest that was read, with its releases loaded or refused."""
+        return self._deployment
+
+    @property
+    def versions(self) -> list[str]:
+        return [name for name in self.fleet.loaded if name != FALLBACK]
+
+    @property
+    def ready(self) -> str:
+        """``""`` when it answers, else why it does not: it stops, or what is live could not be loaded.
+
+        A canary that could not be loaded takes no replica down: the live release answers its units.
+        """
+        if self._stopping:
+            return "the server is stopping"
+        live, refused = self._deployment.live, self.fleet.refused
+        if live in self.fleet.loaded:
+            return ""
+        if live == FALLBACK:
+            return f"{self.capability.name}: no release is live, and no fallback is declared"
+        return f"release {short(live)} is not ready: {refused.get(live, 'it is not in the catalog')}"
+
+    def question(self, inputs: Mapping[str, Any]) -> Question:
+        return self._make(inputs, self._clock.now())
+
+    async def ask(self, questions: list[Question]) -> list[Reply]:
+        if self._desk is None:
+            raise Unavailable("the server has not started yet")
+        return await self._desk.ask(questions)
+
+    async def tell(self, reports: list[Report]) -> Counts:
+        counts = await asyncio.to_thread(self._inbox.tell, reports, self._clock.now())
+        self.metrics.told(counts)
+        return counts
+
+    # ── following the deployment ─────────────────────────────────────────────────────────────────────────────────
+
+    def refresh(self) -> bool:
+        """Read the deployment; if it changed, load its releases, then switch to it. True if it did.
+
+        Any thread may call it, and whoever commits in this process should: otherwise the server sees the change
+        within ``refresh_every_s``. Raises Unavailable when the catalog is away; what is served stays.
+        """
+        with self._refreshing:
+            found = self._catalog.deployment(self.capability.name)
+            if found == self._deployment or found.version < self._deployment.version:
+                return False
+            self._load(self._deployment, found)
+            self._deployment = found
+            self.metrics.version.set(found.version)
+            self._say_ready()
+        return True
+
+    def _load(self, before: Deployment, after: Deployment) -> None:
+        """Load what ``after`` needs, and keep what ``before`` did: questions are still on their way to those."""
+        names = dict.fromkeys([*needed(after), *needed(before)])
+        self.fleet.ensure([row for name in names if (row := self._row(name)) is not None])
+
+    def _row(self, name: str) -> ReleaseRow | None:
+        try:
+            return self._catalog.release(self.capability.name, name)
+        except UsageError as error:
+            _log.error("release %s is deployed but not in the catalog: %s", short(name), error)
+            return None
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.refresh_every_s)
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Unavailable as error:
+                _log.warning(
+                    "the deployment could not be read; serving version %d: %s", self._deployment.version, error
+                )
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Any) -> AsyncIterator[None]:
+        desk = self._desk = Desk(
+            pipeline=self.pipeline,
+            deployment=lambda: self._deployment,
+            metrics=self.metrics,
+            most_waiting=self.settings.most_waiting,
+            most_beside=self.settings.most_beside,
+        )
+        following = asyncio.create_task(self._follow())
+        self._say_ready()
+        try:
+            yield
+        finally:
+            following.cancel()
+            self._desk = None
+            await desk.close()
+
+    def _say_ready(self) -> None:
+        self.metrics.ready.set(0 if self.ready else 1)
+
+    def listen(self) -> socket.socket:
+        """The listening socket. Raises UsageError when the port is taken or the host is none of this machine's."""
+        return listening(self.settings.host, self.settings.port)
+
+    async def run(self, listener: socket.socket | None = None) -> None:
+        """Serve until told to stop (SIGTERM, SIGINT, or ``stop``): not ready any more, then drained, then done."""
+        listener = listener or self.listen()
+        config = uvicorn.Config(
+            self.app,
+            loop="none",
+            http="httptools",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=10,
+            server_header=False,
+        )
+        self._server = Draining(config, begin=self.stop, drain_s=self.settings.drain_s)
+        await self._server.serve(sockets=[listener])
+
+    def serve(self, listener: socket.socket | None = None) -> None:
+        """``run`` as what this process is for, on a fast event loop of its own; returns when it has stopped."""
+        gc.collect()
+        gc.freeze()  # what was loaded lives as long as the process: no collection need walk it again
+        sys.setswitchinterval(_SWITCH_S)
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(self.run(listener))
+
+    def stop(self) -> None:
+        """Stop being ready; after ``drain_s`` take no more requests, and end when the last one is answered."""
+        self._stopping = True
+        self._say_ready()
+        if self._server is not None:
+            self._server.drain()
+
+
+def _contract(capability: Capability) -> Contract:
+    return Contract.load(capability.folder / capability.source.contract)
