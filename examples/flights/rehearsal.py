@@ -7,8 +7,8 @@ are what happens to feeds. Who ships, who is caught and who comes back is decide
 from datetime import UTC, datetime, timedelta
 
 from capability import capability
-from features import aircraft_last_leg, carrier_today, origin_today, timetable
 
+from features import aircraft_last_leg, carrier_today, origin_today, timetable
 from plimsoll import Inputs, Table, number
 from plimsoll.operations import Candidate, FeedFault, Rehearsal, Retraining
 
@@ -46,8 +46,10 @@ candidates = [
         ),
         withdraw_after=two_days,
     ),
-    Candidate(label="slow", at=on(5, 21), capability=capability.variant(drill={"latency_ms": 80.0}, seed=13)),
-    Candidate(label="raising", at=on(5, 22), capability=capability.variant(drill={"error_share": 0.02}, seed=14)),
+    Candidate(label="slow", at=on(5, 20), capability=capability.variant(drill={"latency_ms": 80.0}, seed=13)),
+    Candidate(label="raising", at=on(5, 20), capability=capability.variant(drill={"error_share": 0.02}, seed=14)),
+    Candidate(label="summer", at=on(6, 24), capability=capability.variant(seed=15)),
+    Candidate(label="autumn", at=on(9, 30), capability=capability.variant(seed=16)),
 ]
 
 rehearsal = Rehearsal(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plimsoll.evaluation import evidence, measure, page, plots, report
+from plimsoll.evaluation import evidence, measure, plots, report, sheet
 from plimsoll.evaluation.gauge import gauge
 from plimsoll.kernel.manifest import Manifest, differences
 from plimsoll.kernel.requirement import at_least, better, no_worse
@@ -130,7 +130,7 @@ def test_without_the_extra_the_numbers_are_still_there(
     found: Any, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The plots' libraries are optional; the page says how to get them."""
-    monkeypatch.setattr(page, "find_spec", lambda name: None)
+    monkeypatch.setattr(sheet, "find_spec", lambda name: None)
     text = written(found, verdict)
     assert "plimsoll[report]" in text and "<h2>Requirements</h2>" in text and 'class="marks"' not in text
 
@@ -161,4 +161,4 @@ def test_a_finding_without_an_estimate_has_no_gauge(found: Any) -> None:
 )
 def test_numbers_are_short(value: float | None, text: str) -> None:
     """For reading, not for computing."""
-    assert page.number(value) == text
+    assert sheet.number(value) == text

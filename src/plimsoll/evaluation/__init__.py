@@ -10,25 +10,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plimsoll.evaluation.blockwise import blockwise
+    from plimsoll.evaluation import look
+    from plimsoll.evaluation.blocks import blockwise
     from plimsoll.evaluation.curve import Curves, curves
     from plimsoll.evaluation.measurement import Evaluation, Measure, measure
     from plimsoll.evaluation.page import report
     from plimsoll.evaluation.proof import evidence
-    from plimsoll.evaluation.rowset import rowset
+    from plimsoll.evaluation.rows import rowset
+    from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 
-__all__ = ["Curves", "Evaluation", "Measure", "blockwise", "curves", "evidence", "measure", "report", "rowset"]
+__all__ = [
+    "Curves",
+    "Evaluation",
+    "Measure",
+    "blockwise",
+    "curves",
+    "evidence",
+    "look",
+    "measure",
+    "page_templates",
+    "plots_can_be_drawn",
+    "report",
+    "rowset",
+]
 
 _HOMES = {
     "Curves": "curve",
     "Evaluation": "measurement",
     "Measure": "measurement",
-    "blockwise": "blockwise",
+    "blockwise": "blocks",
     "curves": "curve",
     "evidence": "proof",
     "measure": "measurement",
+    "page_templates": "sheet",
+    "plots_can_be_drawn": "sheet",
     "report": "page",
-    "rowset": "rowset",
+    "rowset": "rows",
 }
 
 

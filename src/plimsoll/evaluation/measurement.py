@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from plimsoll.errors import UsageError, nearest
-from plimsoll.evaluation.blockwise import Range, blockwise
+from plimsoll.evaluation.blocks import Range, blockwise
 from plimsoll.evaluation.curve import Curves, curves
-from plimsoll.evaluation.rowset import Rowset, rowset
+from plimsoll.evaluation.rows import Rowset, rowset
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block
 from plimsoll.stats import METRICS, Metric, t_interval

@@ -6,17 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from plimsoll.evaluation.gauge import gauge
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
+from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.manifest import Manifest
-from plimsoll.kernel.verdict import Finding, Ruling, Verdict
+from plimsoll.kernel.verdict import Ruling, Verdict
 from plimsoll.stats import METRICS
 
 HEADLINES = {
@@ -68,7 +67,7 @@ def report(
         names=dict(names or {}),
         notes=list(notes),
         figures=_figures(evaluation),
-        plots_missing=not _can_plot(),
+        plots_missing=not plots_can_be_drawn(),
         overall=_overall(evaluation),
         differences=None if differences is None else [(k, _shown(a), _shown(b)) for k, (a, b) in differences.items()],
         contents=[*manifest.artifacts.items(), *((f"snapshot {k}", v) for k, v in manifest.snapshots.items())],
@@ -78,38 +77,9 @@ def report(
 
 @cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("plimsoll.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(number=number, signed=signed, interval=interval, gauge=gauge, unit=_unit)
+    made = page_templates("plimsoll.evaluation")
+    made.filters.update(unit=_unit)
     return made
-
-
-def number(value: float | None) -> str:
-    """Four decimals below ten, four digits above, thousands whole; a dash where there is none."""
-    return "–" if value is None else _digits(value, "")
-
-
-def signed(value: float | None) -> str:
-    """As ``number``, with its sign: a difference."""
-    return "–" if value is None else _digits(value, "+")
-
-
-def _digits(value: float, sign: str) -> str:
-    size = abs(value)
-    form = ".1e" if 0 < size < 5e-5 else ".4f" if size < 10 else ".4g" if size < 1000 else ",.0f"
-    return f"{value:{sign}{form}}".replace("-", "−")
-
-
-def interval(of: Measure | Finding) -> str:
-    """``[low, high]``, open where a bound is not known; empty where neither is."""
-    if of.low is None and of.high is None:
-        return ""
-    return f"[{number(of.low)}, {number(of.high)}]".replace("[–", "(…").replace("–]", "…)")
 
 
 def _unit(metric: str) -> str:
@@ -135,24 +105,21 @@ def _overall(evaluation: Evaluation | None) -> list[tuple[str, dict[str, Measure
     return list(rows.items())
 
 
-def _can_plot() -> bool:
-    return all(find_spec(name) is not None for name in ("altair", "vl_convert"))
-
-
 def _figures(evaluation: Evaluation | None) -> dict[str, list[Figure]]:
     """Plots by section: ``curves``, ``blocks``, ``slices``."""
     made: dict[str, list[Figure]] = {"curves": [], "blocks": [], "slices": []}
-    if evaluation is None or not _can_plot():
+    if evaluation is None or not plots_can_be_drawn():
         return made
     from plimsoll.evaluation import plots
+    from plimsoll.evaluation.look import svg
 
     for i, (title, chart) in enumerate(plots.drawn(evaluation)):
-        made["curves"].append(Figure(title, Markup(plots.svg(chart, f"c{i}"))))
+        made["curves"].append(Figure(title, Markup(svg(chart, f"c{i}"))))
     for i, group in enumerate(_by_block(evaluation)):
-        made["blocks"].append(Figure("", Markup(plots.svg(plots.over_blocks(group, _unit(group[0].metric)), f"b{i}"))))
+        made["blocks"].append(Figure("", Markup(svg(plots.over_blocks(group, _unit(group[0].metric)), f"b{i}"))))
     group = _by_slice(evaluation)
     if group:
-        made["slices"].append(Figure("", Markup(plots.svg(plots.forest(group, _unit(group[0].metric)), "s0"))))
+        made["slices"].append(Figure("", Markup(svg(plots.forest(group, _unit(group[0].metric)), "s0"))))
     return made
 
 

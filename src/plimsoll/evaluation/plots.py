@@ -1,36 +1,21 @@
-"""The report's plots: one chart, one question. Altair draws them, vl-convert turns them into SVG, offline.
-
-One look for all: the release in ink blue, who it is compared with in muted tones, hairlines for grids, no frames.
-"""
+"""The evaluation report's plots: one chart, one question."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.evaluation.curve import RELEASE, Bar, Reliability, Roc
+from plimsoll.evaluation.look import BLUE, GREEN, GREY, MUTED, OCHRE, data, level
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
 
 if TYPE_CHECKING:
-    import altair as alt
+    pass
 
-INK, MUTED, HAIR = "#1c2733", "#5d6b7a", "#e4e8ec"
-BLUE, OCHRE, GREY, GREEN = "#1f5a96", "#c07a1e", "#8793a0", "#3d8361"
-_FONT = "Helvetica, Arial, sans-serif"
 _SIDE = 250
 _WIDE = 860
 _MOST_SLICES = 60
 _FEW = 10
-
-
-def svg(chart: alt.Chart | alt.LayerChart, key: str) -> str:
-    """The chart as SVG to stand inside a page. ``key`` keeps its inner ids apart from those of its neighbours."""
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(chart.configure(**_look()).to_dict(validate=False))
-    drawn = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{key}-", drawn)
-    return re.sub(r'^<svg ([^>]*?)width="([\d.]+)" height="[\d.]+"', r'<svg \1style="max-width:\2px"', drawn)
 
 
 def roc(lines: Sequence[Roc]) -> Any:
@@ -44,7 +29,7 @@ def roc(lines: Sequence[Roc]) -> Any:
     ]
     share = alt.Axis(format=".0%", tickCount=5)
     curve = (
-        alt.Chart(_data(points))
+        alt.Chart(data(points))
         .mark_line(strokeWidth=1.8, interpolate="linear")
         .encode(
             x=alt.X("x:Q", title="false alarms, share of what did not happen", axis=share),
@@ -68,7 +53,7 @@ def reliability(bins: Sequence[Reliability], *, share: bool) -> Any:
     ends = [0.0, 1.0] if share else _ends([b.said for b in bins] + [b.happened for b in bins])
     axis = alt.Axis(format=".0%" if share else "~g", tickCount=5)
     scale = alt.Scale(domain=ends, nice=False)
-    base = alt.Chart(_data(values)).encode(color=_who(list(dict.fromkeys(b.who for b in bins))))
+    base = alt.Chart(data(values)).encode(color=_who(list(dict.fromkeys(b.who for b in bins))))
     x = alt.X("said:Q", title="said", axis=axis, scale=scale)
     rules = base.mark_rule(strokeWidth=1, opacity=0.6).encode(x=x, y="low:Q", y2="high:Q")
     line = base.mark_line(strokeWidth=1.2, opacity=0.7).encode(
@@ -87,7 +72,7 @@ def histogram(bars: Sequence[Bar], title: str) -> Any:
     kinds = list(dict.fromkeys(b.kind for b in bars))
     colours = alt.Scale(domain=kinds, range=[GREY, BLUE] if len(kinds) > 1 else [BLUE])
     return (
-        alt.Chart(_data(values))
+        alt.Chart(data(values))
         .mark_bar(opacity=0.65)
         .encode(
             x=alt.X("start:Q", bin="binned", title=title, axis=alt.Axis(tickCount=5)),
@@ -119,11 +104,11 @@ def over_blocks(measures: Sequence[Measure], unit: str) -> Any:
         title=None,
         axis=alt.Axis(labelAngle=-45, labelOverlap=True, values=order[::every], grid=False),
     )
-    base = alt.Chart(_data(values)).encode(x=x, color=_who(who), xOffset=alt.XOffset("who:N"))
+    base = alt.Chart(data(values)).encode(x=x, color=_who(who), xOffset=alt.XOffset("who:N"))
     y = alt.Y("low:Q", title=title, scale=alt.Scale(zero=False))
     rules = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=y, y2="high:Q")
     dots = base.mark_point(filled=True, size=40, opacity=1).encode(y="mean:Q")
-    layers = [_level(0.0), rules, dots] if compared else [rules, dots]
+    layers = [level(0.0), rules, dots] if compared else [rules, dots]
     return alt.layer(*layers).properties(width=_WIDE, height=190)
 
 
@@ -143,7 +128,7 @@ def forest(measures: Sequence[Measure], unit: str) -> Any:
     title = f"{shown[0].metric} lost against …, {unit} (right of zero is worse)" if compared else shown[0].metric
     y = alt.Y("slice:N", sort=names, title=None, axis=alt.Axis(grid=False, labelLimit=220))
     who = list(dict.fromkeys(m.comparator or RELEASE for m in shown))
-    base = alt.Chart(_data(values)).encode(y=y, color=_who(who), yOffset=alt.YOffset("who:N"))
+    base = alt.Chart(data(values)).encode(y=y, color=_who(who), yOffset=alt.YOffset("who:N"))
     rules = base.mark_rule(strokeWidth=1.4).encode(
         x=alt.X("low:Q", title=title, axis=alt.Axis(orient="top")), x2="high:Q"
     )
@@ -151,7 +136,7 @@ def forest(measures: Sequence[Measure], unit: str) -> Any:
     dots = base.mark_point(filled=True, size=42, opacity=1).encode(x=x).transform_filter("datum.judged")
     rings = base.mark_point(size=42, opacity=1, fill="white").encode(x=x).transform_filter("!datum.judged")
     overall = [m.estimate for m in shown if m.slice == ALL]
-    layers = [_level(0.0, vertical=True)] if compared else [_level(v, vertical=True) for v in overall if v is not None]
+    layers = [level(0.0, vertical=True)] if compared else [level(v, vertical=True) for v in overall if v is not None]
     return alt.layer(*layers, rules, dots, rings).properties(
         width=_WIDE - 90, height=alt.Step(22 if len(who) < 2 else 13)
     )
@@ -184,53 +169,17 @@ def _who(names: Sequence[str], *, legend: bool = True) -> Any:
     return alt.Color("who:N", scale=scale, title=None)
 
 
-def _data(values: Sequence[dict[str, Any]]) -> Any:
-    import altair as alt
-
-    return alt.Data(values=list(values))  # type: ignore[no-untyped-call]
-
-
 def _diagonal(low: float, high: float) -> Any:
     import altair as alt
 
     return (
-        alt.Chart(_data([{"a": low, "b": low}, {"a": high, "b": high}]))
+        alt.Chart(data([{"a": low, "b": low}, {"a": high, "b": high}]))
         .mark_line(color=MUTED, strokeDash=[3, 3], strokeWidth=1, opacity=0.6)
         .encode(x="a:Q", y="b:Q")
     )
-
-
-def _level(value: float, *, vertical: bool = False) -> Any:
-    import altair as alt
-
-    mark = alt.Chart(_data([{"level": value}])).mark_rule(color=MUTED, strokeDash=[3, 3])
-    return mark.encode(x="level:Q") if vertical else mark.encode(y="level:Q")
 
 
 def _ends(values: Sequence[float]) -> list[float]:
     low, high = min(values), max(values)
     pad = 0.04 * (high - low) or 1.0
     return [low - pad, high + pad]
-
-
-def _look() -> dict[str, Any]:
-    text = {"labelFont": _FONT, "titleFont": _FONT, "labelColor": MUTED, "titleColor": MUTED}
-    axis = {
-        **text,
-        "titleFontWeight": "normal",
-        "titleFontSize": 11,
-        "labelFontSize": 11,
-        "gridColor": HAIR,
-        "domainColor": "#b9c2cb",
-        "tickColor": "#b9c2cb",
-        "titlePadding": 8,
-    }
-    legend = {**text, "orient": "top", "labelFontSize": 11, "symbolStrokeWidth": 2, "columnPadding": 22, "offset": 6}
-    return {
-        "background": "transparent",
-        "padding": {"left": 18, "right": 12, "top": 5, "bottom": 5},
-        "view": {"stroke": None},
-        "axis": axis,
-        "legend": legend,
-        "font": _FONT,
-    }

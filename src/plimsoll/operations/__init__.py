@@ -9,15 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plimsoll.operations.account import Told
     from plimsoll.operations.duty import Duty
     from plimsoll.operations.loop import Loop
-    from plimsoll.operations.rehearsing import Stage, Story, Told, VirtualClock, rehearse
+    from plimsoll.operations.rehearsing import Stage, VirtualClock, rehearse
     from plimsoll.operations.reproducing import Remade, reproduce
     from plimsoll.operations.shipping import Shipped, ship
+    from plimsoll.operations.story import Story, outcome
+    from plimsoll.operations.storybook import story_page
+    from plimsoll.operations.wording import ROUTINE
     from plimsoll.operations.world import Candidate, FeedFault, Rehearsal, Retraining
     from plimsoll.operations.yard import Yard
 
 __all__ = [
+    "ROUTINE",
     "Candidate",
     "Duty",
     "FeedFault",
@@ -31,12 +36,15 @@ __all__ = [
     "Told",
     "VirtualClock",
     "Yard",
+    "outcome",
     "rehearse",
     "reproduce",
     "ship",
+    "story_page",
 ]
 
 _HOMES = {
+    "ROUTINE": "wording",
     "Candidate": "world",
     "Duty": "duty",
     "FeedFault": "world",
@@ -46,13 +54,15 @@ _HOMES = {
     "Retraining": "world",
     "Shipped": "shipping",
     "Stage": "rehearsing",
-    "Story": "rehearsing",
-    "Told": "rehearsing",
+    "Story": "story",
+    "Told": "account",
     "VirtualClock": "rehearsing",
     "Yard": "yard",
+    "outcome": "story",
     "rehearse": "rehearsing",
     "reproduce": "reproducing",
     "ship": "shipping",
+    "story_page": "storybook",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -12,10 +12,9 @@ import msgspec
 
 from plimsoll.kernel.chain import Line
 from plimsoll.kernel.ports import IncidentRow
-from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import at_most
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.kernel.verdict import Count, Ruling, Verdict
+from plimsoll.kernel.verdict import Count, Verdict
 from plimsoll.operations.tally import ClosedBlock
 from plimsoll.operations.wording import NameOf, names_of, plainly
 
@@ -51,6 +50,7 @@ class Account:
 
     capability: str
     timezone: str
+    task: str
     unit: str  # what a block is called
     notes: Mapping[str, str]
     seed: int
@@ -100,6 +100,7 @@ def account_of(stage: Stage, story: Story) -> Account:
     return Account(
         capability=name,
         timezone=stage.capability.source.timezone,
+        task=stage.capability.task.kind,
         unit=unit_of(stage.capability.source.block),
         notes=stage.plan.notes,
         seed=stage.seed,
@@ -187,25 +188,3 @@ def _blocks(a: Account, since: datetime, until: datetime) -> int:
 def verdict_of(body: Mapping[str, Any]) -> Verdict | None:
     """The verdict in a ledger line's body."""
     return msgspec.convert(body["verdict"], Verdict) if body.get("verdict") else None
-
-
-def bad(a: Account) -> Iterator[str]:
-    """The releases that a user should never have met: refused, known bad, or withdrawn while held."""
-    for digest, state in a.deployment.states.items():
-        if state in ("refused", "withdrawn") or digest in a.deployment.known_bad:
-            yield digest
-
-
-def refused(a: Account) -> list[str]:
-    return [d for d, v in a.gates.items() if v.ruling is not Ruling.PASS]
-
-
-def ever_live(a: Account) -> list[str]:
-    """The releases that held a lease, in the order in which they first did."""
-    return list(dict.fromkeys(d.lease.release for _, d in a.history if d.lease))
-
-
-def answerers(a: Account) -> list[str]:
-    """Who answered users at all, in the order of first answering; the fallback first where it is among them."""
-    order = [FALLBACK, *a.labels]
-    return [r for r in order if a.served.get(r, 0)]

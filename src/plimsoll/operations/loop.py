@@ -17,7 +17,7 @@ from plimsoll.errors import Broken, Conflict
 from plimsoll.kernel.decide import Decision, Terms, decide
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Notifier, Position
 from plimsoll.kernel.records import FALLBACK, Record
-from plimsoll.kernel.rollout import Deployment, beside
+from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.observe import Observer
 from plimsoll.operations.skew import Recompute, SkewWatch
@@ -50,6 +50,14 @@ def tally_of(capability: Capability) -> Tally:
         limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
         columns=[r.by for r in requires if r.by],
     )
+
+
+def _judged(deployment: Deployment) -> set[str]:
+    """The releases whose features evidence rests on: the live one, the candidate, its champion."""
+    found = {deployment.lease.release} if deployment.lease else set()
+    if deployment.rollout:
+        found |= {deployment.rollout.release, deployment.rollout.champion}
+    return found - {FALLBACK}
 
 
 class Loop:
@@ -113,9 +121,10 @@ class Loop:
     def _refresh(self, deployment: Deployment, now: datetime) -> None:
         """Close blocks, compare features, and mark the blocks that were gathered under skew."""
         self.tally.close(now)
-        self.skew.watch([r for r in beside(deployment) if r != FALLBACK])
+        watched = _judged(deployment)
+        self.skew.watch(watched)
         self.skew.compare(now)
-        for release in beside(deployment):
+        for release in watched:
             if self.skew.problem(release):
                 self.tally.taint(release)
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from msgspec.structs import replace
 
+from plimsoll.evaluation import blockwise, rowset
 from plimsoll.kernel.decide import Observation, Terms, carry_key
-from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement
@@ -17,7 +17,6 @@ from plimsoll.kernel.rollout import Deployment, Rollout
 from plimsoll.kernel.verdict import Block, Count, Evidence, Ruling, Source, find
 from plimsoll.operations.skew import SkewWatch
 from plimsoll.operations.tally import ClosedBlock, Tally, hour_of
-from plimsoll.stats.resample import jackknife_blocks
 
 RECENT_BLOCKS = 14
 """The window on which a lapsing release and its rivals are scored against each other."""
@@ -231,14 +230,13 @@ class Observer:
         )
 
     def _absolute(self, r: Requirement, release: str, closed: Sequence[ClosedBlock]) -> tuple[Block, ...]:
-        whole = r.definition.whole
-        if whole is None:
+        if r.definition.whole is None:
             return self.tally.blocks(r, release, "", closed)
         scores, labels, names = self.tally.rows(release, closed)
         if len(np.unique(names)) < 2:
             return ()
-        values = jackknife_blocks(whole, scores, labels, names)
-        return tuple(Block(str(b), int(n), *(rounded(float(v)),) * 4) for b, n, v in values)
+        rows = rowset(self.tally.task, scores, labels, names.tolist(), {})
+        return blockwise(r.definition, rows, "", None).blocks
 
     # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,7 +253,9 @@ class Observer:
         others = [r for r in (d.lease and d.lease.release, d.predecessor) if r]
         found: set[str] = set()
         for e in evidence:
-            if not e.requirement.operational or find(e, self.terms.policy, fail_alpha=0.05).ruling is not Ruling.FAIL:
+            if not e.requirement.operational or not any(c.hits for c in e.counts):
+                continue
+            if find(e, self.terms.policy, fail_alpha=self.terms.policy.alpha).ruling is not Ruling.FAIL:
                 continue
             for other in others:
                 if other != e.release and self._fails_too(e, other):
@@ -267,7 +267,7 @@ class Observer:
         before = hour_of(datetime.fromisoformat(f"{first.partition('…')[0]}:00") - timedelta(hours=1))
         counts = self.tally.counts(e.requirement, other, after=before, until=last)
         twin = Evidence(requirement=e.requirement, release=other, source="shadow", counts=_summed(counts))
-        return find(twin, self.terms.policy, fail_alpha=0.05).ruling is Ruling.FAIL
+        return find(twin, self.terms.policy, fail_alpha=self.terms.policy.alpha).ruling is Ruling.FAIL
 
 
 def _carried(e: Evidence, lease: Lease) -> Evidence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,22 @@ from plimsoll.capability import Capability
 from plimsoll.data import ASKED_AT, check, enforce
 from plimsoll.features import FeatureSchema, Timeline, compile, read_columns
 from plimsoll.kernel.decide import Decision
-from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.override import abort
 from plimsoll.kernel.ports import EventLog, ReleaseRow
 from plimsoll.kernel.records import Outcome, Question, Record
 from plimsoll.kernel.rollout import Deployment
+from plimsoll.kernel.verdict import Verdict
+from plimsoll.operations.account import Told, unit_of
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.intake import contract_of, rows_of
 from plimsoll.operations.loop import Loop
 from plimsoll.operations.materialise import EPOCH, MICROSECOND, microseconds_of
-from plimsoll.operations.shipping import Shipped, ship
+from plimsoll.operations.shipping import ship
+from plimsoll.operations.story import Story
 from plimsoll.operations.warehouse import recompute
+from plimsoll.operations.wording import names_of, plainly, unchanged
 from plimsoll.operations.world import Candidate, FeedFault, Rehearsal
 from plimsoll.operations.yard import Yard
 from plimsoll.serving import Fleet, Pipeline, QuestionMaker, SeededIds, VirtualTiming, needed
@@ -50,32 +53,6 @@ class VirtualClock:
 
     def move_to(self, at: datetime) -> None:
         self._at = at
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One line of the story: something that the loop, the gate or the team did."""
-
-    at: datetime
-    kind: str
-    release: str
-    label: str
-    text: str
-
-
-@dataclass(slots=True)
-class Story:
-    """What happened, as it happened."""
-
-    told: list[Told] = field(default_factory=list)
-    shipped: list[Shipped] = field(default_factory=list)
-    events: int = 0
-    outcomes: int = 0
-    wall_s: float = 0.0
-    until: datetime = EPOCH
-
-    def label(self, release: str) -> str:
-        return next((s.label for s in self.shipped if s.release == release), short(release))
 
 
 Progress = Callable[[datetime, int], None]
@@ -122,6 +99,7 @@ class Stage:
         )
         self._schemas: dict[str, FeatureSchema] = {}
         self._loaded = -1
+        self.deployment = yard.catalog.deployment(capability.name)
 
     def _capabilities(self) -> list[Capability]:
         return [self.capability, *(c.capability for c in self.plan.candidates)]
@@ -167,8 +145,9 @@ class Stage:
             self._delivered[view, feed] = compile(self._views[view], self._kept(feed, faults))
         return self._delivered[view, feed]
 
-    def load(self, deployment: Deployment) -> None:
+    def load(self) -> None:
         """Make ready what the deployment needs: engines, and the rows that their views have seen so far."""
+        deployment = self.deployment
         if deployment.version == self._loaded:
             return
         self._loaded = deployment.version
@@ -209,9 +188,10 @@ def rehearse(
         _one_step(stage, traffic, at, after)
         clock.move_to(after)
         for decision in stage.loop.settle():
+            stage.deployment = decision.deployment
             team.tell(decision)
         team.act()
-        stage.load(yard.catalog.deployment(capability.name))
+        stage.load()
         at = after
         progress(at, story.events)
     story.until = at
@@ -223,7 +203,7 @@ def _one_step(stage: Stage, traffic: _Traffic, at: datetime, after: datetime) ->
     """Feeds, questions and outcomes of (at, after]."""
     for name, timeline in stage.feeding.items():
         stage.online.apply(name, timeline.rows_between(microseconds_of(at), microseconds_of(after)))
-    deployment = stage.yard.catalog.deployment(stage.capability.name)
+    deployment = stage.deployment
     questions = traffic.asked(at, after)
     events = stage.pipeline.answer(questions, deployment)
     stage.pipeline.beside(events, deployment)
@@ -307,11 +287,25 @@ class _Team:
     def tell(self, decision: Decision) -> None:
         if decision.kind == "retrain" or (decision.kind == "held_live" and self.asked is None):
             self.asked = self.stage.clock.now()
-        self._say(decision.kind, decision.subject, decision.summary)
+        self._say(decision.kind, decision.subject, decision.summary, decision.verdict, decision.deployment)
 
-    def _say(self, kind: str, release: str, text: str) -> None:
-        story = self.stage.story
-        line = Told(self.stage.clock.now(), kind, release, story.label(release) if release else "", text)
+    def _say(
+        self, kind: str, release: str, text: str, verdict: Verdict | None = None, deployment: Deployment | None = None
+    ) -> None:
+        story, plain = self.stage.story, unchanged(text)
+        if deployment is not None:
+            name = names_of({s.release: s.label for s in story.shipped})
+            unit = unit_of(self.stage.capability.source.block)
+            plain = plainly(kind, release, text, verdict, deployment, name=name, unit=unit)
+        line = Told(
+            self.stage.clock.now(),
+            kind,
+            release,
+            story.label(release) if release else "",
+            text,
+            plain,
+            verdict.ruling.value if verdict else "",
+        )
         story.told.append(line)
         self._tell(line)
 
@@ -335,12 +329,15 @@ class _Team:
             timelines=self.stage.timelines,
             with_report=False,
         )
+        self.stage.deployment = shipped.deployment
         if shipped.is_new:
             self.stage.story.shipped.append(shipped)
-        self._say("gate" if shipped.is_new else "unchanged", shipped.release, shipped.summary)
+            self._say("gate", shipped.release, shipped.summary, shipped.verdict, shipped.deployment)
+        else:
+            self._say("unchanged", shipped.release, shipped.summary)
 
     def _withdraw(self, now: datetime) -> None:
-        d = self.stage.yard.catalog.deployment(self.stage.capability.name)
+        d = self.stage.deployment
         r = d.rollout
         if r is None or r.state is not State.HELD:
             return
@@ -348,13 +345,9 @@ class _Team:
         if patience is None or now - r.since < patience:
             return
         decision = abort(d, "team", f"held for {r.held_for}")
-        carry_out(
-            decision,
-            catalog=self.stage.yard.catalog,
-            notifier=self.stage.yard.notifier,
-            fence=None,
-            now=now,
-            actor="team",
+        yard = self.stage.yard
+        self.stage.deployment = carry_out(
+            decision, catalog=yard.catalog, notifier=yard.notifier, fence=None, now=now, actor="team"
         )
         self.tell(decision)
 

@@ -18,7 +18,7 @@ from plimsoll.kernel.manifest import differences
 from plimsoll.kernel.ports import ReleaseRow
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.kernel.verdict import Verdict, judge
+from plimsoll.kernel.verdict import Verdict, identified, judge
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
@@ -69,7 +69,7 @@ def ship(
     champion = before.lease.release if before.lease else FALLBACK
     seen = measured(capability, built, champion, yard, timelines, full=with_report)
     found = gate_evidence(capability, built, seen, champion)
-    verdict = judge(found, capability.policy, now)
+    verdict = identified(judge(found, capability.policy, now), found)
     page = _report(capability, built, seen, verdict, before, yard, label) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)

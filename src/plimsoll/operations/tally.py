@@ -246,11 +246,11 @@ class Tally:
         return tuple(found)
 
     def rows(self, release: str, closed: Iterable[ClosedBlock]) -> tuple[Floats, Floats, NDArray[np.str_]]:
-        """(scores, labels, block names) of the labelled rows that ``release`` answered."""
+        """(scores, labels, block names) of the rows that ``release`` answered; NaN where the outcome never came."""
         scores, labels, names = [], [], []
         for block in closed:
             if release in block.scores and (release, block.name) not in self.tainted:
-                there = _there(block.scores[release]) & ~np.isnan(block.labels)
+                there = _there(block.scores[release])
                 scores.append(block.scores[release][there])
                 labels.append(block.labels[there])
                 names.append(np.full(int(there.sum()), block.name))

@@ -19,8 +19,10 @@ ROUTINE = frozenset({"look", "renewed"})
 """Decisions which only say that all goes on as before: counted in a story, told in the ledger."""
 
 _SHORT_DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
-_SKEW = re.compile(r"^offline/online skew in \S+: (\d+) of (\d+) questions of the last (\S+) hours .*offline: (.*)$")
-_LEAK = re.compile(r"^leakage: '?(\w+)'? becomes known after the question in (\S+) of rows \(\S+\), by (\S+) in")
+_SKEW = re.compile(r"offline/online skew in \S+: (\d+) of (\d+) questions of the last (\S+) hours .*offline: (.*)")
+_LEAK = re.compile(
+    r"leakage: '?(\w+)'? becomes known after the question in (\S+) of rows \(\S+\), by (\d+):(\d\d):\d\d in"
+)
 
 
 def names_of(labels: Mapping[str, str]) -> NameOf:
@@ -38,7 +40,9 @@ def plainly(
         found = saying(release, verdict, deployment, name, unit)
         if found:
             return found
-    return without_digests(summary.partition(": ")[2] or summary, name)
+    said = re.sub(rf"^{_SHORT_DIGEST.pattern}:? (is )?", "", summary)
+    opening, colon, rest = said.partition(": ")
+    return f"{without_digests(opening, name)}{colon}{problem(rest, name)}"
 
 
 def without_digests(text: str, name: NameOf) -> str:
@@ -60,30 +64,40 @@ def measured(f: Finding, name: NameOf) -> str:
     if METRICS[f.metric].unit == "share" and METRICS[f.metric].operational:
         return f"{metric} {_share(f.estimate)} (limit {_share(f.limit)}){where}"
     if f.comparator:
-        return f"{metric} {_signed(f.estimate)} against {name(f.comparator)} (limit {_signed(f.limit)}){where}"
+        return (
+            f"{metric} {_signed(f.estimate)} against {name(f.comparator)}{_bound(f)} (limit {_signed(f.limit)}){where}"
+        )
     bound = "at least" if " at least " in f.requirement else "at most"
     return f"{metric} {f.estimate:.3f} ({bound} {f.limit:g}){where}"
 
 
 def reason(f: Finding, name: NameOf) -> str:
     """Why an inadmissible finding is so, or what an undecided one waits for."""
-    text = f.reason.partition("; ")[0]
-    if skew := _SKEW.match(text):
+    return problem(f.reason.partition("; ")[0], name)
+
+
+def problem(text: str, name: NameOf) -> str:
+    """A fault of the evidence in plain words: what was wrong, in how many questions, in which features."""
+    if skew := _SKEW.search(text):
         wrong, n, hours, features = skew.groups()
         which = ", ".join(re.findall(r"(\w+) \(\d+\)", features)[:2])
-        return (
-            f"{wrong} of {n} questions of {hours} hours were answered from other values than the warehouse has: {which}"
-        )
-    if leak := _LEAK.match(text):
-        column, share, lead = leak.groups()
-        return f"leakage: {column} is known only after the question, in {share} of rows, by {lead} h in the median"
+        return f"{wrong} of {n} questions in {hours} hours were answered from other values than the warehouse has ({which})"
+    if leak := _LEAK.search(text):
+        column, share, hours, minutes = leak.groups()
+        return f"leakage: {column} is known only after the question ({share} of rows, {hours} h {minutes} min in the median)"
     return without_digests(text, name)
 
 
+def unchanged(text: str) -> str:
+    """That a manifest was here already, without its digest."""
+    return re.sub(f" {_SHORT_DIGEST.pattern}", "", text)
+
+
 def decisive(verdict: Verdict | None) -> Finding | None:
-    """The finding that a reader should see: the first that made the ruling, a comparison before a level."""
+    """The finding that a reader should see, of those that made the ruling: against a release, else against the fallback,
+    else the first."""
     found = [f for f in verdict.findings if f.ruling is verdict.ruling] if verdict else []
-    return next((f for f in found if f.comparator), found[0] if found else None)
+    return min(found, key=lambda f: (not f.comparator, f.comparator == FALLBACK), default=None)
 
 
 def _why(verdict: Verdict | None, name: NameOf) -> str:
@@ -101,6 +115,13 @@ def _failed(verdict: Verdict | None, name: NameOf) -> str:
 def _over(verdict: Verdict | None, unit: str) -> str:
     blocks = max((f.blocks for f in verdict.findings), default=0) if verdict else 0
     return f" over {blocks} {unit}s" if blocks else ""
+
+
+def _bound(f: Finding) -> str:
+    """The bound that decided: how bad it may be where it passed, how good where it failed."""
+    if f.ruling is Ruling.PASS and f.high is not None:
+        return f", at worst {_signed(f.high)}"
+    return f", at best {_signed(f.low)}" if f.ruling is Ruling.FAIL and f.low is not None else ""
 
 
 def _share(value: float) -> str:
@@ -155,8 +176,7 @@ def _held(release: str, v: Verdict | None, d: Deployment, name: NameOf, unit: st
     r = d.rollout
     if r is None:
         return ""
-    why = _why(v, name) if v and v.ruling is Ruling.INVALID else without_digests(r.held_for, name)
-    return f"stopped in {r.current.name}: {why}"
+    return f"stopped in {r.current.name}: {problem(r.held_for, name)}"
 
 
 def _resumed(release: str, v: Verdict | None, d: Deployment, name: NameOf, unit: str) -> str:

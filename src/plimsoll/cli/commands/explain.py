@@ -1,0 +1,122 @@
+"""``plimsoll explain RELEASE``: every verdict about it, its numbers, its evidence, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from plimsoll.cli.options import Options, Shared
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from plimsoll.kernel.chain import Line
+    from plimsoll.kernel.ports import Catalog, ReleaseRow
+
+
+def explain(
+    release: Annotated[str, Parameter(help="Digest, an unambiguous prefix of it, or a label.")],
+    *,
+    capability: Annotated[str | None, Parameter(help="Whose release; needed where the home holds several.")] = None,
+    shared: Shared = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Every verdict about a release: its findings, their numbers and their evidence.
+
+    Example: plimsoll explain 3f2a91
+    """
+    from plimsoll.cli.reading import catalog_of, only_capability
+
+    with catalog_of(shared.settings()) as catalog:
+        row = catalog.release(only_capability(catalog, capability), release)
+        document = _document(catalog, row)
+    shared.answer(document, _page)
+    return 0
+
+
+def _document(catalog: Catalog, row: ReleaseRow) -> dict[str, Any]:
+    deployment = catalog.deployment(row.capability)
+    lines = [line for line in catalog.ledger(capability=row.capability) if line.entry.subject == row.digest]
+    return {
+        "release": row.digest,
+        "label": row.label,
+        "capability": row.capability,
+        "created_at": row.created_at,
+        "state": deployment.states.get(row.digest, "candidate"),
+        "known_bad": deployment.known_bad.get(row.digest, ""),
+        "manifest": {
+            "artifacts": row.manifest.artifacts,
+            "snapshots": row.manifest.snapshots,
+            "settings": row.manifest.settings,
+        },
+        "report": row.report,
+        "history": [_decision(line) for line in lines],
+    }
+
+
+def _decision(line: Line) -> dict[str, Any]:
+    from plimsoll.cli.verdicts import reasons, verdict_of
+
+    entry = line.entry
+    said = {"seq": line.seq, "at": entry.at, "kind": entry.kind, "summary": entry.summary, "actor": entry.actor}
+    verdict = verdict_of(entry.body)
+    if verdict is None:
+        return said
+    return said | {"verdict": verdict, "reasons": reasons(verdict)}
+
+
+def _page(console: Console, document: dict[str, Any]) -> None:
+    from plimsoll.cli.page import facts, heading, when
+    from plimsoll.kernel.digest import short
+
+    heading(console, f"{document['capability']}: {document['label'] or short(document['release'])}")
+    facts(
+        console,
+        [
+            ("release", document["release"]),
+            ("state", document["state"]),
+            ("known bad", document["known_bad"]),
+            ("built", when(document["created_at"])),
+            ("made of", _parts(document["manifest"]["artifacts"])),
+            ("trained from", _parts(document["manifest"]["snapshots"])),
+            ("report", short(document["report"])),
+        ],
+    )
+    for skipped, decision in _telling(document["history"]):
+        _draw(console, decision)
+        if skipped:
+            console.print(f"(and {skipped} earlier like it, without change: all of them are in --json)", style="dim")
+    if not document["history"]:
+        console.print("the ledger says nothing about it yet")
+
+
+def _telling(history: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Of several routine looks in a row only the newest, with how many came before it."""
+    from plimsoll.operations import ROUTINE
+
+    skipped = 0
+    for decision, following in zip(history, [*history[1:], {"kind": ""}], strict=True):
+        if decision["kind"] in ROUTINE and following["kind"] == decision["kind"]:
+            skipped += 1
+            continue
+        yield skipped, decision
+        skipped = 0
+
+
+def _draw(console: Console, decision: dict[str, Any]) -> None:
+    from plimsoll.cli.page import coloured, escaped, heading, when
+    from plimsoll.cli.verdicts import draw_findings
+
+    heading(console, f"{when(decision['at'])}  {decision['kind']}  (line {decision['seq']}, {decision['actor']})")
+    console.print(escaped(decision["summary"]))
+    if "verdict" not in decision:
+        return
+    console.print(f"verdict: {coloured(decision['verdict']['ruling'])}")
+    draw_findings(console, decision["verdict"])
+
+
+def _parts(parts: dict[str, str]) -> str:
+    from plimsoll.kernel.digest import short
+
+    return ", ".join(f"{role} {short(digest)}" for role, digest in sorted(parts.items()))

@@ -1,0 +1,72 @@
+"""``plimsoll release``: rows become a release, and the gate says whether it may leave the yard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from plimsoll.cli.options import Options, Shared
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from plimsoll.operations import Shipped
+
+
+def release(
+    path: Annotated[Path, Parameter(help="The capability's folder.", name="PATH")] = Path(),
+    *,
+    label: Annotated[str, Parameter(help="What people call it; default: v1, v2, …", show_default=False)] = "",
+    shared: Shared = Options(),  # noqa: B008 - frozen
+) -> int:
+    """Check, snapshot, train, package, measure and judge; if the gate passes, queue for the rollout.
+
+    A step whose inputs have not changed is not run again, and an identical release changes nothing and says so.
+    Exit code 1: the gate said no, or could not decide.
+
+    Example: plimsoll release --label "with weather"
+    """
+    from plimsoll.app import open_home
+    from plimsoll.capability import load
+    from plimsoll.cli.person import actor
+    from plimsoll.operations import ship
+
+    capability = load(path)
+    with open_home(shared.settings(path)) as home:
+        shipped = ship(capability, home.yard(), label=label, actor=actor())
+    shared.answer(_document(shipped), _page)
+    return 0 if shipped.verdict is None or shipped.verdict.ruling.value == "pass" else 1
+
+
+def _document(shipped: Shipped) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "release": shipped.release,
+        "label": shipped.label,
+        "is_new": shipped.is_new,
+        "state": shipped.deployment.states.get(shipped.release, "candidate"),
+        "summary": shipped.summary,
+        "verdict": msgspec.to_builtins(shipped.verdict) if shipped.verdict else None,
+    }
+
+
+def _page(console: Console, document: dict[str, Any]) -> None:
+    from plimsoll.cli.page import coloured, escaped
+    from plimsoll.cli.verdicts import draw_findings, reasons
+    from plimsoll.kernel.digest import short
+
+    console.print(escaped(document["summary"]), soft_wrap=True)
+    verdict = document["verdict"]
+    if verdict is None:
+        return
+    draw_findings(console, verdict)
+    console.print(f"gate: {coloured(verdict['ruling'])}")
+    if verdict["ruling"] == "pass":
+        console.print(f"\nIt is {document['state']} and waits for its rollout: [bold]plimsoll up[/bold]")
+        return
+    for reason in reasons(verdict):
+        console.print(f"  {escaped(reason)}", soft_wrap=True)
+    console.print(f"\nSee its numbers again: [bold]plimsoll explain {short(document['release'])}[/bold]")

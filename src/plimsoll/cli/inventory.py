@@ -1,0 +1,42 @@
+"""Every command once: its name, where it lives, one line about it. Modules are imported when a command is run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """``path`` is ``module:attribute``: a function, or a nested application for commands of two words."""
+
+    name: str
+    path: str
+    summary: str
+    group: str
+
+
+def _command(name: str, summary: str, group: str, attribute: str = "") -> Command:
+    return Command(name, f"plimsoll.cli.commands.{name}:{attribute or name}", summary, group)
+
+
+COMMANDS = (
+    _command("init", "Scaffold a capability that works as it is", "Ship"),
+    _command("check", "Check declaration, contracts, known times and the rollout's power", "Ship"),
+    _command("release", "Train, measure, judge; if the gate passes, queue it for its rollout", "Ship"),
+    _command("rehearse", "Replay recorded traffic through the whole loop on a virtual clock", "Ship"),
+    _command("reproduce", "Build a release again from its manifest and compare the digests", "Ship"),
+    _command("up", "Serve, and run the loop beside it", "Watch"),
+    _command("status", "What is live, what waits, for what and until when", "Watch"),
+    _command("explain", "Every verdict about a release, with its numbers and evidence", "Watch"),
+    _command("log", "The ledger: what was decided, when and why; verify it; ask what was live then", "Watch"),
+    _command("rollback", "Go back to the last good release, now", "Come back"),
+    _command("rollout", "Pause, resume, abort or freeze what is on its way", "Come back"),
+)
+
+EXIT_CODES = (
+    (0, "done"),
+    (1, "refused by a verdict"),
+    (2, "wrong usage"),
+    (3, "unavailable: trying again may help"),
+    (4, "broken: our bug, or damaged data"),
+    (130, "interrupted"),
+)

@@ -1,0 +1,81 @@
+"""How pages are drawn: one look for tables and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLOURS = {
+    "pass": "green",
+    "fail": "red",
+    "invalid": "magenta",
+    "inconclusive": "yellow",
+    "good": "green",
+    "live": "green",
+    "held": "yellow",
+    "grace": "yellow",
+    "safe": "red",
+    "refused": "red",
+    "rolled_back": "red",
+    "lapsed": "red",
+}
+
+
+def facts(console: Console, rows: Iterable[tuple[str, str]]) -> None:
+    """Two columns: what, and how it is. Rows with nothing to say are left out."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for what, said in rows:
+        if said:
+            table.add_row(what, escaped(said))
+    console.print(table)
+
+
+def table(
+    console: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()
+) -> None:
+    """A table with a rule under its head and nothing else; ``right`` names the columns of numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    for name in columns:
+        drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(coloured(str(cell)) for cell in row))
+    console.print(drawn)
+
+
+def heading(console: Console, text: str) -> None:
+    console.print(f"\n[bold]{escaped(text)}[/bold]")
+
+
+def coloured(word: str) -> str:
+    """Rulings and states in their colour; everything else as it is."""
+    colour = COLOURS.get(word)
+    return f"[{colour}]{word}[/{colour}]" if colour else escaped(word)
+
+
+def escaped(text: str) -> str:
+    """``text`` with nothing in it taken for markup."""
+    return text.replace("[", "\\[")
+
+
+def when(value: Any) -> str:
+    """A time to the minute, in UTC."""
+    if not value:
+        return ""
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def number(value: Any) -> str:
+    """Four significant digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.4g}"

@@ -1,0 +1,53 @@
+"""What every page of Plimsoll is written on: one style sheet, one way to write numbers, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from plimsoll.evaluation.gauge import gauge
+from plimsoll.evaluation.measurement import Measure
+from plimsoll.kernel.verdict import Finding
+
+
+def page_templates(package: str) -> Environment:
+    """Templates of ``package``, with the shared ``style.css`` to include and the filters ``number``, ``signed``,
+    ``interval`` and ``gauge``. A name that a template uses and nobody gave is an error."""
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("plimsoll.evaluation")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(number=number, signed=signed, interval=interval, gauge=gauge)
+    return made
+
+
+def plots_can_be_drawn() -> bool:
+    """Whether the extra ``report`` is installed."""
+    return all(find_spec(name) is not None for name in ("altair", "vl_convert"))
+
+
+def number(value: float | None) -> str:
+    """Four decimals below ten, four digits above, thousands whole; a dash where there is none."""
+    return "–" if value is None else _digits(value, "")
+
+
+def signed(value: float | None) -> str:
+    """As ``number``, with its sign: a difference."""
+    return "–" if value is None else _digits(value, "+")
+
+
+def _digits(value: float, sign: str) -> str:
+    size = abs(value)
+    form = ".1e" if 0 < size < 5e-5 else ".4f" if size < 10 else ".4g" if size < 1000 else ",.0f"
+    return f"{value:{sign}{form}}".replace("-", "−")
+
+
+def interval(of: Measure | Finding) -> str:
+    """``[low, high]``, open where a bound is not known; empty where neither is."""
+    if of.low is None and of.high is None:
+        return ""
+    return f"[{number(of.low)}, {number(of.high)}]".replace("[–", "(…").replace("–]", "…)")

@@ -1,0 +1,233 @@
+"""Settings: laptop defaults, then ``plimsoll.toml``, then the environment, then flags; read once, at the edge.
+
+One frozen struct a component. An unknown key is an error that names the nearest right one and the line. A value's
+description, bounds and default stand here once; ``docs/reference/settings.md`` is generated from them.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from plimsoll.errors import InvalidDeclaration, nearest
+
+FILE = "plimsoll.toml"
+PREFIX = "PLIMSOLL_"
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """``[server]``: where `plimsoll up` answers, and what it accepts."""
+
+    host: Annotated[str, Meta(description="Address to listen on. Loopback, until you put access control in front.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
+    body_limit_bytes: Annotated[int, Meta(ge=1024, description="Largest request body; above it the answer is 413.")] = (
+        8_388_608
+    )
+    answer_unrecorded: Annotated[
+        bool, Meta(description="Answer even where the event cannot be recorded (counted), instead of 503.")
+    ] = False
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """``[events]``: what an acknowledged event survives."""
+
+    durability: Annotated[
+        Literal["disk", "process"],
+        Meta(description="`disk` survives a power cut (fdatasync), `process` a kill of the process."),
+    ] = "disk"
+    segment_bytes: Annotated[
+        int, Meta(ge=65_536, description="Size at which a segment of the event log is closed.")
+    ] = 67_108_864
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    """``[loop]``: how often the loop observes, decides and acts."""
+
+    every_s: Annotated[float, Meta(gt=0, description="Seconds between two passes.")] = 1.0
+    lease_s: Annotated[
+        float, Meta(gt=0, description="Seconds after which another process may take over from a loop that went silent.")
+    ] = 15.0
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """``[webhook]``: whom a rollback or an incident tells."""
+
+    url: Annotated[str, Meta(description="POSTed as JSON on a rollback or an incident; empty tells nobody.")] = ""
+    timeout_s: Annotated[float, Meta(gt=0, description="Seconds before a call is given up, and counted.")] = 5.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. ``home`` is absolute once it has been read."""
+
+    home: Annotated[Path, Meta(description="Folder of all state. Relative to the folder of the settings file.")] = Path(
+        ".plimsoll"
+    )
+    catalog: Annotated[
+        str, Meta(description="Database URL (`postgresql+psycopg://…`); empty is SQLite in the home.")
+    ] = ""
+    server: Server = Server()
+    events: Events = Events()
+    loop: Loop = Loop()
+    webhook: Webhook = Webhook()
+
+    @property
+    def catalog_url(self) -> str:
+        """The catalog's address: the one that was set, or SQLite in the home."""
+        return self.catalog or f"sqlite:///{self.catalog_file}"
+
+    @property
+    def catalog_file(self) -> Path:
+        """The embedded catalog. The four that follow are the whole layout of a home."""
+        return self.home / "catalog.db"
+
+    @property
+    def objects(self) -> Path:
+        return self.home / "objects"
+
+    @property
+    def segments(self) -> Path:
+        """The folder of the event log."""
+        return self.home / "events"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The signed checkpoints and their key: beside the catalog, never in it."""
+        return self.home / "checkpoints"
+
+
+class Key(NamedTuple):
+    """One setting: its dotted name, its type with its bounds, its default and what it means."""
+
+    name: str
+    type: Any
+    default: Any
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment's name for it: ``PLIMSOLL_SERVER_PORT`` for ``server.port``."""
+        return PREFIX + self.name.upper().replace(".", "_")
+
+
+class _Given(NamedTuple):
+    value: Any
+    where: str
+
+
+def keys(struct: type[msgspec.Struct] = Settings, prefix: str = "") -> Iterator[Key]:
+    """Every setting there is, in the order of declaration."""
+    hints = get_type_hints(struct, include_extras=True)
+    for field in msgspec.structs.fields(struct):
+        declared = hints[field.name]
+        if isinstance(declared, type) and issubclass(declared, msgspec.Struct):
+            yield from keys(declared, f"{prefix}{field.name}.")
+        else:
+            meta = next(m for m in declared.__metadata__ if isinstance(m, Meta))
+            yield Key(prefix + field.name, declared, field.default, meta.description or "")
+
+
+def read_settings(folder: Path, *, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force in ``folder``: defaults, ``plimsoll.toml``, ``environment``, ``flags`` (None: not given).
+
+    ``flags`` are keyed like the file, ``{"server.port": 80}``. Raises InvalidDeclaration naming the place.
+    """
+    known = {key.name: key for key in keys()}
+    given = {
+        **_from_file(folder / FILE, known),
+        **_from_environment(environment, known),
+        **{
+            name: _Given(value, f"--{name.rpartition('.')[2]}")
+            for name, value in (flags or {}).items()
+            if value is not None
+        },
+    }
+    settings = _built({name: _converted(known[name], item) for name, item in given.items()})
+    home = settings.home.expanduser()
+    base = folder if "home" not in given or given["home"].where.startswith(FILE) else Path()
+    return msgspec.structs.replace(settings, home=(base / home).absolute())
+
+
+def _from_file(path: Path, known: Mapping[str, Key]) -> dict[str, _Given]:
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidDeclaration(f"{path} is not TOML: {error}") from error
+    given = {}
+    for name, value in _flattened(document, known):
+        place = f"{FILE}{_line_of(text, name)}"
+        if name not in known:
+            raise InvalidDeclaration(f"{place}: there is no setting {name!r}", hint=nearest(name, known))
+        given[name] = _Given(value, place)
+    return given
+
+
+def _flattened(document: Mapping[str, Any], known: Mapping[str, Key], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    sections = {name.partition(".")[0] for name in known if "." in name}
+    for key, value in document.items():
+        if isinstance(value, dict) and not prefix and (key in sections or value):
+            yield from _flattened(value, known, f"{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _line_of(text: str, name: str) -> str:
+    """``, line N`` of a key, or of its section; nothing where it cannot be told (an inline table)."""
+    section, _, key = name.rpartition(".")
+    inside, fallback = not section, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
+            inside = header[1] == section
+            fallback = f", line {number}" if inside else fallback
+        elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+            return f", line {number}"
+    return fallback
+
+
+def _from_environment(environment: Mapping[str, str], known: Mapping[str, Key]) -> dict[str, _Given]:
+    names = {key.variable: key.name for key in known.values()}
+    given = {}
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in names:
+            raise InvalidDeclaration(
+                f"the environment sets {variable}, which is no setting", hint=nearest(variable, names)
+            )
+        given[names[variable]] = _Given(value, variable)
+    return given
+
+
+def _converted(key: Key, given: _Given) -> Any:
+    lax = not given.where.startswith(FILE)  # the environment and the command line only have text
+    try:
+        return msgspec.convert(
+            str(given.value) if isinstance(given.value, Path) else given.value,
+            key.type,
+            strict=not lax,
+            dec_hook=lambda type_, value: type_(value),
+        )
+    except (msgspec.ValidationError, TypeError) as error:
+        raise InvalidDeclaration(
+            f"{given.where}: {key.name} = {given.value!r}: {error}", hint=f"it is: {key.description}"
+        ) from error
+
+
+def _built(values: Mapping[str, Any]) -> Settings:
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[key] = value
+    sections = {"server": Server, "events": Events, "loop": Loop, "webhook": Webhook}
+    parts = {name: make(**tree.pop(name, {})) for name, make in sections.items()}
+    return Settings(**tree, **parts)

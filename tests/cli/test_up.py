@@ -1,0 +1,47 @@
+"""`plimsoll up`, as a process: it serves, watches, and ends when it is told to."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+
+from plimsoll.scaffold import sample_plan, write
+
+
+def test_a_released_capability_is_served_until_sigterm(run, tmp_path):
+    """The server says where it is, answers a question, the loop starts the rollout, and SIGTERM ends both with 0."""
+    folder = tmp_path / "mine"
+    write(sample_plan("mine", "binary"), folder)
+    assert run("release", folder, "--home", folder / ".plimsoll").code == 0
+    command = [sys.executable, "-m", "plimsoll.cli", "up", "--port", "0", "--json"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        said = next(json.loads(line)["said"] for line in process.stdout if "http://" in line)
+        question = {"order_id": "o1", "channel": "web", "price_eur": 30.0, "items": 2}
+        body = {"inputs": question}
+        url = said[said.index("http://") :]
+        request = urllib.request.Request(f"{url}/v1/capabilities/mine/ask", json.dumps(body).encode())
+        request.add_header("content-type", "application/json")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert json.load(response)["release"] == "fallback"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (
+        run("status", "--home", folder / ".plimsoll", "--json").document["capabilities"][0]["rollout"]["stage"]
+        == "shadow"
+    )
+
+
+def test_a_taken_port_is_said(run, tmp_path):
+    """Port in use: which one, and what to do; no traceback."""
+    import socket
+
+    write(sample_plan("mine", "binary"), tmp_path / "mine")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ran = run("up", tmp_path / "mine", "--port", str(taken.getsockname()[1]))
+    assert ran.code in (2, 3) and "port" in ran.err.lower()
