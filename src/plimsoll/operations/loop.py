@@ -19,6 +19,7 @@ from plimsoll.kernel.ports import Catalog, Clock, EventLog, Notifier, Position
 from plimsoll.kernel.records import FALLBACK, Record
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out
+from plimsoll.operations.exposure import ExposureWatch
 from plimsoll.operations.observe import Observer
 from plimsoll.operations.skew import Recompute, SkewWatch
 from plimsoll.operations.tally import Tally
@@ -81,8 +82,14 @@ class Loop:
         self.terms = terms_of(capability)
         self.tally = tally_of(capability)
         self.skew = SkewWatch(recompute, names)
+        self.exposure = ExposureWatch()
         self.observer = Observer(
-            self.tally, self.skew, self.terms, retrain=capability.retrain, block=capability.source.block
+            self.tally,
+            self.skew,
+            self.exposure,
+            self.terms,
+            retrain=capability.retrain,
+            block=capability.source.block,
         )
         self.position: Position | None = None
 
@@ -100,15 +107,17 @@ class Loop:
         """Take in ``records``, the log's next."""
         mine = [r for r in records if getattr(r, "capability", self.capability.name) == self.capability.name]
         self.skew.see(mine)
+        self.exposure.see(mine)
         self.tally.read(mine)
 
     def settle(self, *, read: bool = True) -> list[Decision]:
         """Passes until nothing more is to be done; the decisions, in order. Empty when another process decides."""
         decisions: list[Decision] = []
+        deployment = self.catalog.deployment(self.capability.name)
+        self.exposure.follow(deployment.rollout)
         if read:
             self.read()
         now = self.clock.now()
-        deployment = self.catalog.deployment(self.capability.name)
         self._refresh(deployment, now)
         while len(decisions) < MOST_STEPS:
             decision = self._pass(deployment, now)
@@ -130,6 +139,7 @@ class Loop:
 
     def _pass(self, deployment: Deployment, now: datetime) -> Decision | None:
         """One decision, written; None when there is nothing to decide or somebody else decides."""
+        self.exposure.follow(deployment.rollout)
         decision = decide(deployment, self.observer.observe(deployment, now), self.terms)
         if decision is None:
             return None

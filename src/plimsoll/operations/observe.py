@@ -15,6 +15,7 @@ from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Deployment, Rollout
 from plimsoll.kernel.verdict import Block, Count, Evidence, Ruling, Source, find
+from plimsoll.operations.exposure import ExposureWatch
 from plimsoll.operations.skew import SkewWatch
 from plimsoll.operations.tally import ClosedBlock, Tally, hour_of
 
@@ -33,12 +34,13 @@ class Observer:
         self,
         tally: Tally,
         skew: SkewWatch,
+        exposure: ExposureWatch,
         terms: Terms,
         *,
         retrain: Iterable[Requirement] = (),
         block: str = "day",
     ) -> None:
-        self.tally, self.skew, self.terms, self.block = tally, skew, terms, block
+        self.tally, self.skew, self.exposure, self.terms, self.block = tally, skew, exposure, terms, block
         self.retrain = tuple(retrain)
 
     def observe(self, d: Deployment, now: datetime) -> Observation:
@@ -72,7 +74,10 @@ class Observer:
 
     def _trial(self, r: Rollout, now: datetime) -> tuple[tuple[Evidence, ...], int, bool]:
         source: Source = "canary" if r.current.kind == "canary" else "shadow"
-        evidence = self._paired(r.current.requires, r.release, r.champion, r.evidence_since, source, now)
+        problems = (*self._problems(r.release, r.champion), *self.exposure.problems(r))
+        evidence = self._paired(
+            r.current.requires, r.release, r.champion, r.evidence_since, source, now, problems=problems
+        )
         closed = self.tally.blocks_since(r.since)
         stage_blocks = sum(b.missing_share <= self.terms.policy.max_missing_share for b in closed)
         allowed = r.current.deadline_blocks
@@ -88,8 +93,9 @@ class Observer:
         since: datetime,
         source: Source,
         now: datetime,
+        *,
+        problems: tuple[str, ...],
     ) -> tuple[Evidence, ...]:
-        problems = self._problems(release, champion)
         closed = self.tally.blocks_since(since)
         found: list[Evidence] = []
         for requirement in requires:
@@ -212,7 +218,8 @@ class Observer:
             return ()
         p = lease.proof
         quality = tuple(r for r in p.requires if not r.operational)
-        return self._paired(quality, lease.release, p.champion, p.since, "canary", now)
+        problems = self._problems(lease.release, p.champion)
+        return self._paired(quality, lease.release, p.champion, p.since, "canary", now, problems=problems)
 
     def _retrain(self, lease: Lease) -> tuple[Evidence, ...]:
         closed = self.tally.blocks_since(lease.granted_at)[-RETRAIN_BLOCKS:]

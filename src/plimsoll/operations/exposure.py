@@ -1,0 +1,74 @@
+"""Who was shown what: whether the canary got the share it was declared, and whether anything said beside was lost.
+
+Both make a trial's evidence inadmissible, however good it looks: a broken split compares two different publics
+(Fabijan et al. 2019, KDD, "Diagnosing sample ratio mismatch"), and lost exposures are rarely lost at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from plimsoll.kernel.digest import short
+from plimsoll.kernel.lifecycle import State
+from plimsoll.kernel.records import Beside, Event, Record
+from plimsoll.kernel.rollout import Rollout
+from plimsoll.stats.sequence import rate_sequence
+
+ALPHA = 0.001
+"""Of calling a good split broken, over all looks at one stage: a false alarm costs a whole stage."""
+TOLERATED_LOST = 0.01
+"""Of a stage's questions without what was said beside them."""
+MOST_UNITS = 2_000_000
+
+
+class ExposureWatch:
+    """Counts the units of the current stage, each once, by who answered it first, and the questions with nothing beside.
+
+    Units, not events: a unit that asks a hundred times is one assignment.
+    """
+
+    def __init__(self) -> None:
+        self._stage: tuple[str, datetime] | None = None
+        self._units: set[str] = set()
+        self._candidate = self._events = self._lost = 0
+
+    def follow(self, rollout: Rollout | None) -> None:
+        """Count for this stage from now on; another stage starts from nothing."""
+        stage = (rollout.release, rollout.since) if rollout else None
+        if stage != self._stage:
+            self._stage = stage
+            self._units = set()
+            self._candidate = self._events = self._lost = 0
+
+    def see(self, records: Iterable[Record]) -> None:
+        """Take in the next records of the log."""
+        if self._stage is None:
+            return
+        release, since = self._stage
+        for record in records:
+            if isinstance(record, Event) and record.at >= since and record.rollout == release:
+                self._events += 1
+                if record.unit not in self._units and len(self._units) < MOST_UNITS:
+                    self._units.add(record.unit)
+                    self._candidate += record.served.release == release
+            elif isinstance(record, Beside) and not record.answers:
+                self._lost += 1
+
+    def problems(self, rollout: Rollout) -> tuple[str, ...]:
+        """One sentence for each thing that makes the stage's evidence inadmissible."""
+        found = []
+        n = len(self._units)
+        if rollout.state is State.CANARY and n:
+            split = rate_sequence(self._candidate, n, alpha_low=ALPHA / 2, alpha_high=ALPHA / 2)
+            if not split.low <= rollout.share <= split.high:
+                found.append(
+                    f"sample-ratio mismatch: {short(rollout.release)} answered {self._candidate:,} of {n:,} units "
+                    f"({self._candidate / n:.1%}), declared are {rollout.share:.1%}"
+                )
+        if self._events and self._lost > max(1.0, TOLERATED_LOST * self._events):
+            found.append(
+                f"exposures lost: nothing is known beside {self._lost:,} of {self._events:,} questions "
+                f"({self._lost / self._events:.1%}); the server dropped them under load"
+            )
+        return tuple(found)
