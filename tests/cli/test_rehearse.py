@@ -38,10 +38,12 @@ def test_a_rehearsal_tells_its_story_and_writes_it_down(run, folder, tmp_path):
     """One line a decision, a table at the end, and what to do next; the JSON has what a comparison needs."""
     ran = run("rehearse", folder, "--json", tmp_path / "out.json", "--home", tmp_path / "home")
     document = json.loads((tmp_path / "out.json").read_text())
-    assert ran.code == 0 and "passes on 14 later days" in ran.out and "plimsoll status --home" in ran.out
+    assert ran.code == 0 and "gate passed" in ran.out and "plimsoll status --home" in ran.out
     assert document["events"] > 1000 and document["releases"][0]["label"] == "first"
     assert {"digest", "state", "gate", "stages", "exposed_events", "reason"} <= document["releases"][0].keys()
-    status = run("status", "--home", tmp_path / "home" / "rehearsal", "--json").document
+    its_own = tmp_path / "home" / "rehearsals" / "7-2025-03-01"
+    assert "loads nothing from anywhere" in (its_own / "rehearsal.html").read_text()
+    status = run("status", "--home", its_own, "--json").document
     assert status["capabilities"][0]["capability"] == "mine"
 
 

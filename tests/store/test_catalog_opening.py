@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from plimsoll.errors import Damaged, Unavailable, UsageError
+from plimsoll.kernel.chain import Entry
 from plimsoll.store import SqlCatalog
 from plimsoll.store.catalog.engine import Database
 from plimsoll.store.catalog.schema import MIGRATIONS, migrate
@@ -63,6 +65,21 @@ def test_a_catalog_before_its_first_migration_is_brought_up(catalog_url: str) ->
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
     database.close()
     assert open_and_read(catalog_url) == 0
+
+
+def test_a_catalog_of_an_earlier_plimsoll_keeps_its_ledger(catalog_url: str, entry: Callable[..., Entry]) -> None:
+    """The index by subject came with 0002; the lines that were there are found by it."""
+    earlier = SqlCatalog(catalog_url)
+    written = earlier.append([entry("a"), entry("b")])
+    earlier.close()
+    database = Database(catalog_url)
+    with database.writing() as connection:
+        connection.execute(text("DROP INDEX ledger_of_subject"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    database.close()
+    later = SqlCatalog(catalog_url)
+    assert list(later.ledger(subject="r1")) == written
+    later.close()
 
 
 def test_a_newer_schema_is_refused(catalog_url: str) -> None:

@@ -54,7 +54,7 @@ def test_an_estimator_is_cloned_seeded_and_fitted(rows: Any) -> None:
     one = train(declared, rows, {"randomforestclassifier__max_depth": 2}, 3)
     two = train(declared, rows, {"randomforestclassifier__max_depth": 2}, 3)
     np.testing.assert_array_equal(one.predict_proba(rows.X), two.predict_proba(rows.X))
-    assert one[-1].random_state == 3 and one[-1].n_jobs == 1 and not hasattr(declared[-1], "estimators_")
+    assert one[-1].random_state == 3 and one[-1].n_jobs is None and not hasattr(declared[-1], "estimators_")
 
 
 def test_a_parameter_that_the_estimator_lacks_is_named(rows: Any) -> None:

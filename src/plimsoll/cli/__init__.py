@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
 from plimsoll.cli.inventory import COMMANDS
+
+COLLECT_EVERY = 100_000
+"""New objects between two garbage collections. What an import makes stays, and Python's own 700 walks all of it again
+and again: a sixth of ``plimsoll status``, a twentieth of a rehearsal (which then needs 1 % more memory)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from plimsoll.cli.failure import unknown_command
 
         return unknown_command(given[0], known, "--json" in given)
+    gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
     from plimsoll.cli.dispatch import dispatch
 
     return dispatch(given)

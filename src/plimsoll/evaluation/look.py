@@ -5,6 +5,7 @@ One look for all: the release in ink blue, who it is compared with in muted tone
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,20 +18,23 @@ BLUE, OCHRE, GREY, GREEN = "#1f5a96", "#c07a1e", "#8793a0", "#3d8361"
 _FONT = "Helvetica, Arial, sans-serif"
 
 
-def svg(chart: alt.Chart | alt.LayerChart, key: str) -> str:
-    """The chart as SVG to stand inside a page. ``key`` keeps its inner ids apart from those of its neighbours."""
+def svg(chart: alt.TopLevelMixin, key: str) -> str:
+    """The chart as SVG to stand inside a page; the same chart gives the same text. ``key`` keeps its inner ids apart from
+    those of its neighbours."""
     import vl_convert
 
     drawn: str = vl_convert.vegalite_to_svg(chart.configure(**_look()).to_dict(validate=False))
-    drawn = re.sub(r'\b(id="|url\(#|href="#)', rf"\g<1>{key}-", drawn)
+    # The renderer numbers its ids through the life of the process: here they begin at zero in each chart.
+    ids = {name: str(i) for i, name in enumerate(dict.fromkeys(re.findall(r'\bid="(\w+)"', drawn)))}
+    drawn = re.sub(r'\b(id="|url\(#|href="#)(\w+)', lambda at: f"{at[1]}{key}-{ids.get(at[2], at[2])}", drawn)
     return re.sub(r'^<svg ([^>]*?)width="([\d.]+)" height="[\d.]+"', r'<svg \1style="max-width:\2px"', drawn)
 
 
 def data(values: Sequence[dict[str, Any]]) -> Any:
-    """Rows inside the chart itself."""
+    """Rows inside the chart itself. As text: altair copies a list of rows at every step of building a chart."""
     import altair as alt
 
-    return alt.Data(values=list(values))  # type: ignore[no-untyped-call]
+    return alt.Data(values=json.dumps(list(values)), format=alt.JsonDataFormat(type="json"))  # type: ignore[no-untyped-call]
 
 
 def level(value: float, *, vertical: bool = False) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -43,7 +44,9 @@ def _walk(function: Callable[..., Any], texts: dict[FunctionType, str], constant
             constants += [(f"{function.__qualname__}: {label}", known) for known in _constant(value)]
 
 
+@lru_cache(maxsize=1024)
 def _text(function: FunctionType) -> str:
+    """The text it was loaded from, read once: a file that is edited later is not what runs here."""
     try:
         return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:

@@ -175,8 +175,21 @@ class Catalog(Protocol):
         ...
 
     def ledger(
-        self, *, after: int = 0, until: datetime | None = None, capability: str | None = None
-    ) -> Iterator[Line]: ...
+        self,
+        *,
+        after: int = 0,
+        until: datetime | None = None,
+        capability: str | None = None,
+        subject: str | None = None,
+        newest_first: bool = False,
+        bodies: bool = True,
+    ) -> Iterator[Line]:
+        """The lines that satisfy every condition given, read as they are taken: who stops early reads little.
+
+        ``bodies=False`` leaves every body empty, which is most of what a line weighs; such a line does not have its
+        digest. Raises Damaged at a line that cannot be read.
+        """
+        ...
 
     def ledger_head(self) -> tuple[int, str]:
         """(sequence, digest) of the last line; (0, GENESIS) when empty."""

@@ -182,12 +182,20 @@ def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int 
     """Judge one piece of evidence: admissible? enough? then the bounds against the limit."""
     if e.problems:
         return _finding(e, Ruling.INVALID, "; ".join(e.problems))
+    if not _usable(e):
+        return _finding(e, Ruling.INVALID, f"{e.requirement}: a measured value is not a usable number")
     judged = tuple(b for b in e.blocks if b.missing <= policy.max_missing_share * b.n)
     finding = _found(msgspec.structs.replace(e, blocks=judged), policy, fail_alpha, minimum_blocks)
     if left_out := [b.name for b in e.blocks if b not in judged]:
         why = f"{', '.join(left_out)} not judged: more than {policy.max_missing_share:.0%} of the outcomes never came"
         return msgspec.structs.replace(finding, reason=f"{finding.reason} ({why})")
     return finding
+
+
+def _usable(e: Evidence) -> bool:
+    """A measuring error is invalid: it is neither a pass nor an exception that stops the loop."""
+    numbers = (x for b in e.blocks for x in (b.mean, b.low, b.high, b.floor))
+    return all(map(math.isfinite, numbers)) and all(0 <= c.hits <= c.n for c in e.counts)
 
 
 def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:

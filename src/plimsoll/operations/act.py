@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from plimsoll.kernel.chain import Entry
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.decide import Decision, never_back
 from plimsoll.kernel.digest import digest
 from plimsoll.kernel.ports import Catalog, Commit, Fence, IncidentRow, Notifier
 from plimsoll.kernel.rollout import Deployment
@@ -26,6 +26,7 @@ def carry_out(
 
     People are told after the write: a notification that is lost does not lose the decision.
     """
+    now = never_back(decision.deployment, now)  # what was decided on the loop's own clock is written with its time
     deployment, incidents = _with_incidents(decision, catalog, now)
     entry = Entry(
         at=now,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.errors import PlimsollError
+from plimsoll.errors import PlimsollError, Unavailable
 from plimsoll.kernel.decide import Decision
 from plimsoll.kernel.ports import Catalog, Clock, ReleaseRow
 from plimsoll.kernel.rollout import Deployment
@@ -49,9 +49,15 @@ class Duty:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the pass that is under way."""
+        """End after the pass that is under way, and leave deciding to others. Without effect before ``start``."""
         self._stop.set()
+        if self._thread.ident is None:
+            return
         self._thread.join(timeout=30)
+        try:
+            self.loop.resign()
+        except Unavailable as error:
+            _log.warning("the loop's lease could not be given back; it runs out by itself: %s", error.message)
 
     def once(self) -> list[Decision]:
         """One round: decide what there is to decide, then bring the features of what is deployed up to now."""

@@ -1,19 +1,35 @@
-"""Rows become snapshots: only what has arrived by now, only what is new, and only what keeps its contract."""
+"""Rows become snapshots: only what has arrived by now, only what is new, and only what keeps its contract.
+
+A CSV is read as text, so that it is the contract that says what its values are: a value that is not that is a bad
+row with a reason, and the columns of two deliveries have one type.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from plimsoll.capability import Capability, Source, Table
 from plimsoll.data import CheckResult, Contract, Snapshots, check, enforce
-from plimsoll.errors import UsageError
+from plimsoll.errors import UsageError, nearest
 from plimsoll.kernel.chain import Entry
 from plimsoll.kernel.digest import digest_bytes
 from plimsoll.kernel.ports import SnapshotRow
 from plimsoll.operations.yard import Yard
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_PLACE = "_place"
+"""A row's number in the file; a join may not keep the order by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +49,20 @@ def take_in(capability: Capability, yard: Yard) -> dict[str, Taken]:
     Raises Refused where a contract is broken beyond its tolerance: nothing of that table is kept then.
     """
     taken: dict[str, Taken] = {}
-    for table in capability.sources:
-        related = {name: list(t.files) for name, t in taken.items()}
-        taken[table.name] = _take(capability, table, yard, related)
+    with _one_at_a_time(yard):
+        for table in capability.sources:
+            related = {name: list(t.files) for name, t in taken.items()}
+            taken[table.name] = _take(capability, table, yard, related)
     return taken
+
+
+@contextmanager
+def _one_at_a_time(yard: Yard) -> Iterator[None]:
+    """Two releases at once would each take the same rows in. The second waits; a killed one's lock dies with it."""
+    yard.folder.mkdir(parents=True, exist_ok=True)
+    with (yard.folder / "intake.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def rows_of(capability: Capability, table: Table | Source) -> Path:
@@ -59,24 +85,40 @@ def _take(capability: Capability, table: Table | Source, yard: Yard, related: Ma
     snapshots = Snapshots(yard.objects, yard.catalog)
     newest = yard.catalog.snapshot(table.name)
     rows, now = rows_of(capability, table), yard.clock.now()
-    scratch = yard.folder / "intake" / table.name
-    scratch.mkdir(parents=True, exist_ok=True)
     note = {"until": now.isoformat(), "rows": "" if table.arrives_at else digest_bytes(rows.read_bytes())}
     if newest is not None and note["rows"] and newest.note.get("rows") == note["rows"]:
         return _taken(table, contract, newest, None, snapshots, yard)
-    fresh = _fresh(table, rows, newest, now, scratch, yard, contract, snapshots)
-    if fresh is None and newest is not None:
-        return _taken(table, contract, newest, None, snapshots, yard)
-    if fresh is None:
-        raise UsageError(f"{capability.name}: no row of {table.name!r} has arrived by {now:%Y-%m-%d %H:%M}")
-    checked = check(contract, fresh, out_folder=scratch, related=related)
-    enforce(checked)
-    row = newest
-    for good in checked.good:
-        row = snapshots.append(table.name, good, at=now, note={**note, "quarantined": checked.bad_rows})
+    known = snapshots.materialise(newest, yard.folder / "snapshots") if newest and not table.arrives_at else []
+    with _scratch(yard) as scratch:
+        fresh = _fresh(table, contract, rows, newest, known, now, scratch)
+        if fresh is None and newest is not None:
+            return _taken(table, contract, newest, None, snapshots, yard)
+        if fresh is None:
+            raise UsageError(f"{capability.name}: no row of {table.name!r} has arrived by {now:%Y-%m-%d %H:%M}")
+        checked = _kept_aside(check(contract, fresh, out_folder=scratch, related=related), yard, table)
+        enforce(checked)
+        row = newest
+        for good in checked.good:
+            row = snapshots.append(table.name, good, at=now, note={**note, "quarantined": checked.bad_rows})
     assert row is not None
     yard.catalog.append([_entry(capability, table, row, checked, now)])
     return _taken(table, contract, row, checked, snapshots, yard)
+
+
+@contextmanager
+def _scratch(yard: Yard) -> Iterator[Path]:
+    """A folder that goes with the intake."""
+    with TemporaryDirectory(prefix="intake-", dir=yard.folder) as folder:
+        yield Path(folder)
+
+
+def _kept_aside(checked: CheckResult, yard: Yard, table: Table | Source) -> CheckResult:
+    """The bad rows where a person finds them: they outlive the intake."""
+    if checked.quarantined is None:
+        return checked
+    place = yard.folder / "quarantine" / f"{table.name}.parquet"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return replace(checked, quarantined=checked.quarantined.replace(place))
 
 
 def _taken(
@@ -93,40 +135,73 @@ def _taken(
 
 def _fresh(
     table: Table | Source,
+    contract: Contract,
     rows: Path,
     newest: SnapshotRow | None,
+    known: Sequence[Path],
     now: datetime,
     scratch: Path,
-    yard: Yard,
-    contract: Contract,
-    snapshots: Snapshots,
 ) -> Path | None:
     """The rows that have arrived and are not in the newest snapshot, in the order of the file; None if there are none."""
     import duckdb
 
     target = scratch / "fresh.parquet"
-    reader = f"read_csv('{rows}')" if rows.suffix.lower() == ".csv" else f"read_parquet('{rows}')"
     with duckdb.connect() as db:
-        db.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        where = []
-        if table.arrives_at:
-            where.append(f"\"{table.arrives_at}\" <= TIMESTAMP '{now:%Y-%m-%d %H:%M:%S.%f}'")
-            if newest is not None:
-                since = datetime.fromisoformat(newest.note["until"])
-                where.append(f"\"{table.arrives_at}\" > TIMESTAMP '{since:%Y-%m-%d %H:%M:%S.%f}'")
-        source = f"FROM {reader}"
-        if newest is not None and not table.arrives_at:
-            source += _without(table, contract, snapshots.materialise(newest, yard.folder / "snapshots"))
-        condition = f" WHERE {' AND '.join(where)}" if where else ""
         try:
-            db.execute(f"COPY (SELECT * {source}{condition}) TO '{target}' (FORMAT parquet)")
+            db.execute("SET threads = 1; SET TimeZone = 'UTC'")
+            db.execute(f"CREATE VIEW delivered AS SELECT * FROM {_reading(rows)}")
+            types = _types(db, "delivered")
+            numbered = f"SELECT row_number() OVER () AS {_PLACE}, * FROM delivered"
+            if table.arrives_at:
+                where = _arrived(db, table, types, newest, now)
+            else:
+                where = _without(db, table, contract, types, known) if known else "true"
+            select = f"SELECT * EXCLUDE ({_PLACE}) FROM ({numbered}) AS delivered WHERE {where} ORDER BY {_PLACE}"
+            db.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet)")
+            found = db.execute(f"SELECT count(*) FROM {_reading(target)}").fetchone()
         except duckdb.Error as error:
-            raise UsageError(f"the rows of {table.name!r} in {rows} cannot be read: {error}") from error
-        found = db.execute(f"SELECT count(*) FROM read_parquet('{target}')").fetchone()
+            said = str(error).strip().splitlines()[0]
+            raise UsageError(f"the rows of {table.name!r} in {rows} cannot be read: {said}") from error
     return target if found and found[0] else None
 
 
-def _without(table: Table | Source, contract: Contract, known: list[Path]) -> str:
+def _reading(rows: Path) -> str:
+    if rows.suffix.lower() in (".parquet", ".pq"):
+        return f"read_parquet({literal(rows)})"
+    return f"read_csv({literal(rows)}, all_varchar=true, header=true)"
+
+
+def _types(db: DuckDBPyConnection, relation: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in db.execute(f"DESCRIBE {relation}").fetchall()}
+
+
+def _arrived(
+    db: DuckDBPyConnection, table: Table | Source, types: Mapping[str, str], newest: SnapshotRow | None, now: datetime
+) -> str:
+    """True for a row that is complete by ``now`` and was not at the last intake. A row without the time has not come."""
+    at = _as_stored(table, types, table.arrives_at, "TIMESTAMP")
+    if types[table.arrives_at] == "VARCHAR":
+        _all_times(db, table, at)
+    where = f"{at} <= {_moment(now)}"
+    return f"{where} AND {at} > {_moment(datetime.fromisoformat(newest.note['until']))}" if newest else where
+
+
+def _all_times(db: DuckDBPyConnection, table: Table | Source, at: str) -> None:
+    """Raise UsageError, naming one, where there is text that is no time: such a row would never come."""
+    text = quoted(table.arrives_at)
+    found = db.execute(
+        f"SELECT any_value({text}), count(*) FROM delivered WHERE {at} IS NULL AND trim({text}) != ''"
+    ).fetchone()
+    if found and found[1]:
+        raise UsageError(
+            f"{found[1]:,} rows of {table.name!r} have no time in {table.arrives_at!r} but text: {found[0]!r}",
+            hint="write times as 2026-03-01 12:00:00 (in UTC) or with their offset, 2026-03-01T12:00:00+02:00",
+        )
+
+
+def _without(
+    db: DuckDBPyConnection, table: Table | Source, contract: Contract, types: Mapping[str, str], known: Sequence[Path]
+) -> str:
     """Rows whose key is in the snapshot already are not new. (A changed row with an old key is not taken in.)"""
     keys = [table.unit] if isinstance(table, Source) else [*contract.keys[0]] if contract.keys else []
     if not keys:
@@ -134,9 +209,36 @@ def _without(table: Table | Source, contract: Contract, known: list[Path]) -> st
             f"the rows of {table.name!r} have changed, and its contract names no primary key to tell new rows by",
             hint=f"mark the key's columns with primaryKey: true in {table.contract}",
         )
-    files = ", ".join(f"'{path}'" for path in known)
-    same = ", ".join(f'"{key}"' for key in keys)
-    return f" ANTI JOIN (SELECT {same} FROM read_parquet([{files}])) USING ({same})"
+    db.execute(f"CREATE VIEW known AS SELECT * FROM read_parquet([{', '.join(map(literal, known))}])")
+    stored = _types(db, "known")
+    same = [f"known.{quoted(k)} = {_as_stored(table, types, k, stored[k])}" for k in keys]
+    return f"NOT EXISTS (SELECT 1 FROM known WHERE {' AND '.join(same)})"
+
+
+def _as_stored(table: Table | Source, types: Mapping[str, str], column: str, kind: str) -> str:
+    """A delivered column as the type that it is kept in, NULL where it cannot be; a time with an offset is taken to UTC."""
+    if column not in types:
+        raise UsageError(f"the rows of {table.name!r} have no column {column!r}", hint=nearest(column, types))
+    value = f"delivered.{quoted(column)}"
+    if types[column] == "VARCHAR" and kind != "VARCHAR":
+        value = f"nullif(trim({value}), '')"
+    if kind.startswith("TIMESTAMP") and types[column] in ("VARCHAR", "TIMESTAMP WITH TIME ZONE"):
+        return f"timezone('UTC', TRY_CAST({value} AS TIMESTAMPTZ))"
+    return value if types[column] == kind else f"TRY_CAST({value} AS {kind})"
+
+
+def _moment(at: datetime) -> str:
+    return f"TIMESTAMP '{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def quoted(name: str) -> str:
+    """``name`` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    """``text`` as an SQL string."""
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def _entry(

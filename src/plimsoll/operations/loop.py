@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from plimsoll.capability import Capability
 from plimsoll.errors import Broken, Conflict
 from plimsoll.kernel.decide import Decision, Terms, decide
-from plimsoll.kernel.ports import Catalog, Clock, EventLog, Notifier, Position
+from plimsoll.kernel.ports import Catalog, Clock, EventLog, Fence, Notifier, Position
 from plimsoll.kernel.records import FALLBACK, Record
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out
@@ -92,6 +92,13 @@ class Loop:
             block=capability.source.block,
         )
         self.position: Position | None = None
+        self._fence: Fence | None = None
+
+    def resign(self) -> None:
+        """Let another process decide from now on, at once instead of when this one's lease has run out."""
+        if self._fence is not None:
+            self.catalog.release_lease(self._fence)
+            self._fence = None
 
     def read(self) -> int:
         """Take in what was written since the last pass; how many records that were."""
@@ -144,6 +151,7 @@ class Loop:
         if decision is None:
             return None
         fence = self.catalog.acquire(f"loop:{self.capability.name}", self.holder, self.lease_ttl, self.clock.now())
+        self._fence = fence or self._fence
         if fence is None:
             return None
         try:

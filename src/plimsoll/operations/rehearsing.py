@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.data import ASKED_AT, check, enforce
+from plimsoll.errors import UsageError
 from plimsoll.features import FeatureSchema, Timeline, compile, read_columns
 from plimsoll.kernel.decide import Decision
 from plimsoll.kernel.lifecycle import State
@@ -29,7 +30,7 @@ from plimsoll.kernel.verdict import Verdict
 from plimsoll.operations.account import Told, unit_of
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
-from plimsoll.operations.intake import contract_of, rows_of
+from plimsoll.operations.intake import contract_of, literal, quoted, rows_of
 from plimsoll.operations.loop import Loop
 from plimsoll.operations.materialise import EPOCH, MICROSECOND, microseconds_of
 from plimsoll.operations.shipping import ship
@@ -358,15 +359,22 @@ def _faulty(rows: Path, faults: Sequence[FeedFault], arrives_at: str, folder: Pa
 
     target = folder / f"delivered-{faults[0].table}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
+    arrived = quoted(arrives_at)
     columns: dict[str, str] = {}
     for fault in faults:
-        when = f"\"{arrives_at}\" >= TIMESTAMP '{fault.since:%Y-%m-%d %H:%M:%S}'"
+        when = f"{arrived} >= TIMESTAMP '{fault.since:%Y-%m-%d %H:%M:%S}'"
         if fault.until is not None:
-            when += f" AND \"{arrives_at}\" < TIMESTAMP '{fault.until:%Y-%m-%d %H:%M:%S}'"
+            when += f" AND {arrived} < TIMESTAMP '{fault.until:%Y-%m-%d %H:%M:%S}'"
         for column, expression in fault.replace.items():
-            columns[column] = f"CASE WHEN {when} THEN {expression} ELSE {columns.get(column, column)} END"
-    replaced = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+            before = columns.get(column, quoted(column))
+            columns[column] = f"CASE WHEN {when} THEN {expression} ELSE {before} END"
+    replaced = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
+    select = f"SELECT * REPLACE ({replaced}) FROM read_parquet({literal(rows)})"
     with duckdb.connect() as db:
         db.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        db.execute(f"COPY (SELECT * REPLACE ({replaced}) FROM read_parquet('{rows}')) TO '{target}' (FORMAT parquet)")
+        try:
+            db.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet)")
+        except duckdb.Error as error:
+            said = str(error).strip().splitlines()[0]
+            raise UsageError(f"the fault of the feed {faults[0].table!r} cannot be made: {said}") from error
     return target

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.errors import PlimsollError
 from plimsoll.features import mismatches
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.records import FALLBACK, Answer, Beside, Event, Record
@@ -27,6 +28,8 @@ TOLERATED_SHARE = 0.01
 """Of questions with another value online than offline: rounding and late corrections are not skew."""
 ALPHA = 1e-4
 """Of calling skew falsely at one look. A fault of a feed touches far more than the tolerated share."""
+WAITING = 10_000
+"""Questions of a release that are kept for later while its features cannot be recomputed."""
 
 
 @dataclass(slots=True)
@@ -71,13 +74,23 @@ class SkewWatch:
             seen.waiting.append((*question, answer.features))
 
     def compare(self, now: datetime) -> None:
-        """Recompute what waits, offline, and move the window on. Raises nothing of its own; the adapter's errors
-        are the caller's, who judges without this evidence."""
+        """Recompute what waits, offline, and move the window on.
+
+        Features that cannot be recomputed are a problem like wrong ones: nobody knows whether they were right. It
+        stops no pass, so that errors and latency still take a release back; what waits is tried again.
+        """
         self._questions.clear()
         for release, seen in self._seen.items():
-            seen.fresh = len(seen.waiting)
-            if seen.waiting:
-                seen.window.append((now, *self._mismatching(release, seen.waiting)))
+            seen.fresh = 0
+            try:
+                compared = self._mismatching(release, seen.waiting) if seen.waiting else None
+            except PlimsollError as error:
+                del seen.waiting[:-WAITING]
+                seen.problem = f"the features of {short(release)} cannot be recomputed offline: {error.message}"
+                continue
+            if compared:
+                seen.fresh = len(seen.waiting)
+                seen.window.append((now, *compared))
                 seen.waiting = []
             while seen.window and now - seen.window[0][0] > self.window:
                 seen.window.popleft()

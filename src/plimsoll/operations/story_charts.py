@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from plimsoll.evaluation import look
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.operations.account import Account
-from plimsoll.operations.story_quality import Monthly, differences, metric_of, monthly, trials
+from plimsoll.operations.story_quality import Monthly, differences, metric_of, monthly, reigns, trials
 from plimsoll.operations.story_series import Row, iso, lanes, marks, spells, traffic
 
 WIDE, SIDE = 850, 236
@@ -27,6 +27,9 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     "recovered": ("triangle-up", GOOD),
     "retrain asked": ("circle", WARN),
 }
+
+
+DEPTHS = {"shadow": 0.3, "canary": 0.6, "live": 1.0, "held": 0.45}
 
 
 class Plot(NamedTuple):
@@ -74,21 +77,19 @@ def _ways(a: Account) -> Any:
 
     order = list(a.labels.values())
     y = alt.Y("who:N", sort=order, title=None, scale=alt.Scale(domain=order), axis=alt.Axis(grid=True, labelLimit=150))
-    depth = alt.Scale(domain=["shadow", "canary", "live", "held"], range=[0.28, 0.55, 0.95, 0.5])
     bars = (
-        alt.Chart(look.data(lanes(a)))
+        alt.Chart(look.data([{**bar, "depth": DEPTHS[bar["kind"]]} for bar in lanes(a)]))
         .mark_bar(height=11)
         .encode(
             x=_time(a, "from"),
             x2="to:T",
             y=y,
-            opacity=alt.Opacity("kind:N", scale=depth, legend=None),
+            opacity=alt.Opacity("depth:Q", scale=None, legend=None),
             color=alt.Color("who:N", scale=_palette(a), legend=None),
         )
     )
     seen = marks(a)
     present = [k for k in SIGNS if any(m["what"] == k for m in seen)]
-    legend = alt.Legend(orient="bottom", columns=len(present), symbolStrokeWidth=0, columnPadding=14)
     signs = (
         alt.Chart(look.data(seen))
         .mark_point(filled=True, size=75, opacity=1, stroke="white", strokeWidth=1)
@@ -99,23 +100,19 @@ def _ways(a: Account) -> Any:
                 "what:N",
                 scale=alt.Scale(domain=present, range=[SIGNS[k][0] for k in present]),
                 title=None,
-                legend=legend,
+                legend=None,
             ),
             fill=alt.Fill(
                 "what:N",
                 scale=alt.Scale(domain=present, range=[SIGNS[k][1] for k in present]),
                 title=None,
-                legend=legend,
+                legend=None,
             ),
         )
     )
-    shades = [s for s in spells(a)]
+    shades = spells(a)
     layers = [_shaded(shades), bars, signs] if shades else [bars, signs]
-    return (
-        alt.layer(*layers)
-        .resolve_scale(color="independent", fill="independent")
-        .properties(width=WIDE, height=alt.Step(23))
-    )
+    return alt.layer(*layers).resolve_scale(color="independent").properties(width=WIDE, height=alt.Step(23))
 
 
 def _shaded(rows: Sequence[Row]) -> Any:
@@ -164,7 +161,7 @@ def _difference(a: Account, rows: Sequence[Row], limit: float | None) -> Any:
         y="low:Q", y2="high:Q", detail="reign:N", color=alt.Color("who:N", scale=_palette(a), legend=None)
     )
     line = trailing.mark_line(strokeWidth=2, clip=True).encode(y="mean:Q", detail="reign:N")
-    layers: list[Any] = [look.level(0.0)]
+    layers: list[Any] = [look.level(0.0), *_takeovers(a)]
     shades = spells(a)
     if shades:
         layers.insert(0, _shaded(shades))
@@ -172,6 +169,34 @@ def _difference(a: Account, rows: Sequence[Row], limit: float | None) -> Any:
         limit_line = alt.Chart(look.data([{"level": limit}])).mark_rule(color=BAD, strokeDash=[5, 3], opacity=0.8)
         layers.append(limit_line.encode(y="level:Q"))
     return alt.layer(*layers, band, dots, line).resolve_scale(color="independent").properties(width=WIDE, height=170)
+
+
+def _takeovers(a: Account) -> list[Any]:
+    """An upright where each release took over, with its name; neighbours' names stand at different heights."""
+    import altair as alt
+
+    rows = _heights(a)
+    colour = alt.Color("who:N", scale=_palette(a), legend=None)
+    base = alt.Chart(look.data(rows)).encode(x="at:T", color=colour)
+    names = base.mark_text(align="left", baseline="bottom", fontSize=11, fontWeight="bold")
+    return [
+        base.mark_rule(opacity=0.8),
+        *(
+            names.transform_filter(f"datum.lane == {i}").encode(y=alt.value(-3 - 12 * i), text="who:N")
+            for i in sorted({r["lane"] for r in rows})
+        ),
+    ]
+
+
+def _heights(a: Account) -> list[Row]:
+    """The takeovers; ``lane`` counts up where one follows too soon for its name to stand beside the last."""
+    near, rows = (a.until - a.since) / 7, list[Row]()
+    lane, last = 0, None
+    for r in reigns(a):
+        lane = (lane + 1) % 3 if last is not None and r.since - last < near else 0
+        rows.append({"at": iso(r.since), "who": a.name(r.release), "lane": lane})
+        last = r.since
+    return rows
 
 
 def on_trial(a: Account) -> Plot | None:

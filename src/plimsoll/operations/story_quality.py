@@ -107,7 +107,7 @@ def _lost(block: ClosedBlock, ours: str, theirs: str, rows: Any, sign: int) -> f
 
 def _missing(scores: Floats) -> NDArray[np.bool_]:
     gone: NDArray[np.bool_] = np.isnan(scores)
-    return gone.any(axis=1) if gone.ndim == 2 else gone
+    return np.logical_or.reduce(gone, axis=1) if gone.ndim == 2 else gone
 
 
 class Monthly(NamedTuple):

@@ -74,7 +74,11 @@ def _column(by_row: dict[int, float | tuple[float, ...]], size: int) -> Floats:
 
 
 class Tally:
-    """Everything counted so far of one capability. Not thread-safe: the loop owns it."""
+    """Everything counted so far of one capability. Not thread-safe: the loop owns it.
+
+    ``duplicates``: outcomes of what had one. ``unknown``: outcomes of no open block's event: never ours, or too late.
+    ``stragglers``: events whose block had closed already: they count for errors and latency, not for quality.
+    """
 
     def __init__(
         self,
@@ -90,12 +94,12 @@ class Tally:
         self.columns = tuple(sorted(set(columns)))
         self.keep_blocks = keep_blocks
         self.closed: list[ClosedBlock] = []
-        self.events = self.outcomes = self.duplicates = self.unknown = 0
+        self.events = self.outcomes = self.duplicates = self.unknown = self.stragglers = 0
         self.served: dict[str, int] = defaultdict(int)
         self.tainted: set[tuple[str, str]] = set()  # (release, block) whose features were wrong
         self._open: dict[str, _OpenBlock] = {}
         self._rows: dict[str, tuple[_OpenBlock, int]] = {}
-        self._late: set[str] = set()
+        self._shut: set[str] = set()  # names of closed blocks
         self._counts: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(dict)
         self._cache: dict[tuple[Any, ...], tuple[Block, ...]] = {}
 
@@ -112,6 +116,21 @@ class Tally:
                 self._beside(record)
 
     def _event(self, event: Event) -> None:
+        hour = hour_of(event.at)
+        self.events += 1
+        if event.block in self._shut:
+            self.stragglers += 1
+        else:
+            block, row = self._asked(event)
+            block.hour = hour
+            self._score(event.served, block, row)
+        self._measure(event.served, hour)
+        self.served[event.served.release if event.action != "fallback" else "fallback"] += 1
+        for metric, action in (("abstention_rate", "abstain"), ("fallback_rate", "fallback")):
+            self._count(event.served.release, metric, hour, hit=event.action == action)
+
+    def _asked(self, event: Event) -> tuple[_OpenBlock, int]:
+        """A new row of the event's block."""
         block = self._open.get(event.block)
         if block is None:
             block = self._open[event.block] = _OpenBlock(event.block, event.at, self.columns)
@@ -122,12 +141,7 @@ class Tally:
         for column, values in block.columns.items():
             values.append(event.inputs.get(column))
         self._rows[event.id] = (block, row)
-        self.events += 1
-        hour = block.hour = hour_of(event.at)
-        self._answer(event.served, block, row, hour)
-        self.served[event.served.release if event.action != "fallback" else "fallback"] += 1
-        for metric, action in (("abstention_rate", "abstain"), ("fallback_rate", "fallback")):
-            self._count(event.served.release, metric, hour, hit=event.action == action)
+        return block, row
 
     def _beside(self, record: Beside) -> None:
         found = self._rows.get(record.event)
@@ -135,13 +149,17 @@ class Tally:
             self.unknown += 1
             return
         block, row = found
-        hour = block.hour
         for answer in record.answers:
-            self._answer(answer, block, row, hour)
+            self._score(answer, block, row)
+            self._measure(answer, block.hour)
 
-    def _answer(self, answer: Answer, block: _OpenBlock, row: int, hour: str) -> None:
+    @staticmethod
+    def _score(answer: Answer, block: _OpenBlock, row: int) -> None:
         if answer.score is not None:
             block.scores[answer.release][row] = answer.score
+
+    def _measure(self, answer: Answer, hour: str) -> None:
+        """Errors and slow answers, which are judged whatever the block."""
         self._count(answer.release, "error_rate", hour, hit=bool(answer.error))
         for limit in self.limits_ms:
             self._count(answer.release, f">{limit:g}ms", hour, hit=answer.latency_ms > limit)
@@ -180,6 +198,7 @@ class Tally:
                 break
             self.closed.append(ClosedBlock(block, self.task))
             del self._open[block.name]
+            self._shut.add(block.name)
             names.append(block.name)
         if names:
             self._forget()
@@ -192,6 +211,8 @@ class Tally:
         if len(self.closed) > self.keep_blocks:
             gone = {b.name for b in self.closed[: -self.keep_blocks]}
             del self.closed[: -self.keep_blocks]
+            self._shut -= gone
+            self.tainted = {(release, name) for release, name in self.tainted if name not in gone}
             self._cache = {k: v for k, v in self._cache.items() if k[0] not in gone}
             oldest = hour_of(self.closed[0].first_at)
             for hours in self._counts.values():

@@ -42,6 +42,7 @@ def plainly(
             return found
     said = re.sub(rf"^{_SHORT_DIGEST.pattern}:? (is )?", "", summary)
     opening, colon, rest = said.partition(": ")
+    opening = opening.replace("withdrawn from", "taken back from")
     return f"{without_digests(opening, name)}{colon}{problem(rest, name)}"
 
 
@@ -64,9 +65,8 @@ def measured(f: Finding, name: NameOf) -> str:
     if METRICS[f.metric].unit == "share" and METRICS[f.metric].operational:
         return f"{metric} {_share(f.estimate)} (limit {_share(f.limit)}){where}"
     if f.comparator:
-        return (
-            f"{metric} {_signed(f.estimate)} against {name(f.comparator)}{_bound(f)} (limit {_signed(f.limit)}){where}"
-        )
+        limit = _signed(f.limit).rstrip("0")
+        return f"{metric} {_signed(f.estimate)} against {name(f.comparator)}{_bound(f)} (limit {limit}){where}"
     bound = "at least" if " at least " in f.requirement else "at most"
     return f"{metric} {f.estimate:.3f} ({bound} {f.limit:g}){where}"
 
@@ -125,11 +125,11 @@ def _bound(f: Finding) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.3g} %"
+    return f"{100 * value:.3g}%"
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", "−")
+    return (f"{value:+.4f}" if abs(value) < 1 else f"{value:+.4g}").replace("-", "−")
 
 
 # ── one saying a kind ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +141,7 @@ def _gate(release: str, v: Verdict | None, d: Deployment, name: NameOf, unit: st
     if v.ruling is Ruling.PASS:
         level = next((f for f in v.findings if not f.comparator), None)
         shown = [measured(f, name) for f in (level, decisive(v)) if f is not None]
-        return f"passes on {max(f.blocks for f in v.findings)} later {unit}s: {', '.join(dict.fromkeys(shown))}"
+        return f"on {max(f.blocks for f in v.findings)} later {unit}s: {', '.join(dict.fromkeys(shown))}"
     if v.ruling is Ruling.INVALID:
         return _why(v, name)
     opening = "refused" if v.ruling is Ruling.FAIL else "not decided"
@@ -198,7 +198,7 @@ def _held_live(release: str, v: Verdict | None, d: Deployment, name: NameOf, uni
 
 def _grace(release: str, v: Verdict | None, d: Deployment, name: NameOf, unit: str) -> str:
     invalid = next((f for f in v.findings if f.ruling is Ruling.INVALID), None) if v else None
-    return f"cannot be trusted now: {reason(invalid, name)}" if invalid else ""
+    return f"can no longer be trusted: {reason(invalid, name)}" if invalid else ""
 
 
 def _safe_answer(release: str, v: Verdict | None, d: Deployment, name: NameOf, unit: str) -> str:

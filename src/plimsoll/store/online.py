@@ -23,25 +23,26 @@ class MemoryOnline:
     def __init__(self, *, history_us: int = 0) -> None:
         self._views: dict[str, dict[str, Row]] = {}
         self._history_us = history_us
-        self._replaced: dict[tuple[str, str], list[Row]] = {}
+        self._replaced: dict[str, dict[str, list[Row]]] = {}
 
     def apply(self, view: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
         held = self._views.setdefault(view, {})
         applied = 0
+        history_us, replaced = self._history_us, self._replaced.setdefault(view, {})
         for entity, known_at, packed in rows:
             now = held.get(entity)
             if now is None or now[0] <= known_at:
                 held[entity] = (known_at, packed)
                 applied += 1
-                if self._history_us and now is not None:
-                    self._keep(view, entity, now, known_at)
+                if history_us and now is not None:
+                    _keep(replaced.setdefault(entity, []), now, known_at - history_us)
         return applied
 
     def get(self, view: str, entity: str, as_of_us: int | None = None) -> Row | None:
         row = self._views.get(view, {}).get(entity)
         if as_of_us is None or row is None or row[0] <= as_of_us or not self._history_us:
             return row
-        earlier = self._replaced.get((view, entity), ())
+        earlier = self._replaced[view].get(entity, ())
         return next((r for r in reversed(earlier) if r[0] <= as_of_us), None)
 
     def get_many(self, view: str, entities: Sequence[str], as_of_us: Sequence[int] | None = None) -> list[Row | None]:
@@ -50,12 +51,15 @@ class MemoryOnline:
         held = self._views.get(view, {})
         return [held.get(entity) for entity in entities]
 
-    def _keep(self, view: str, entity: str, row: Row, now_us: int) -> None:
-        """Keep a replaced row, and of the older ones the newest that was still valid ``history_us`` ago."""
-        rows = self._replaced.setdefault((view, entity), [])
-        rows.append(row)
-        while len(rows) > 1 and rows[1][0] <= now_us - self._history_us:
-            del rows[0]
+
+def _keep(rows: list[Row], row: Row, since_us: int) -> None:
+    """Keep a replaced row, and of the older ones those that were valid after ``since_us``."""
+    if row[0] <= since_us:  # it was the last word then: nobody asks for an older one
+        rows[:] = (row,)
+        return
+    rows.append(row)
+    while len(rows) > 1 and rows[1][0] <= since_us:
+        del rows[0]
 
 
 _CREATE = """CREATE TABLE IF NOT EXISTS features (

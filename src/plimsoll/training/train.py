@@ -85,7 +85,9 @@ def _fit(estimator: Any, training_set: Any, params: Params) -> Any:
         raise UsageError(f"{_named(estimator)} has no parameter {unknown[0]!r}", hint=nearest(unknown[0], known))
     ends = [name.rpartition("__")[2] for name in known]
     seeds = {n: params.seed for n, end in zip(known, ends, strict=True) if end == "random_state" and known[n] is None}
-    threads = {n: params["threads"] for n, end in zip(known, ends, strict=True) if end == "n_jobs"}
+    threads = {  # where somebody asked for threads: None is one already, and some estimators warn of anything else
+        n: params["threads"] for n, end in zip(known, ends, strict=True) if end == "n_jobs" and known[n] is not None
+    }
     ready = clone(estimator).set_params(**{**threads, **seeds, **chosen})
     try:
         return ready.fit(training_set.X, training_set.y)

@@ -37,7 +37,6 @@ def explain(
 
 def _document(catalog: Catalog, row: ReleaseRow) -> dict[str, Any]:
     deployment = catalog.deployment(row.capability)
-    lines = [line for line in catalog.ledger(capability=row.capability) if line.entry.subject == row.digest]
     return {
         "release": row.digest,
         "label": row.label,
@@ -51,7 +50,7 @@ def _document(catalog: Catalog, row: ReleaseRow) -> dict[str, Any]:
             "settings": row.manifest.settings,
         },
         "report": row.report,
-        "history": [_decision(line) for line in lines],
+        "history": [_decision(line) for line in catalog.ledger(subject=row.digest)],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -61,9 +61,9 @@ def _newest(catalog: Catalog, limit: int, capability: str | None) -> dict[str, A
     if capability is not None:
         capabilities_of(catalog, capability)
     head, digest = catalog.ledger_head()
-    after = max(0, head - limit) if limit and capability is None else 0
-    lines = deque(catalog.ledger(after=after, capability=capability), maxlen=limit or None)
-    return {"head": {"seq": head, "digest": digest}, "lines": [_line(line) for line in lines]}
+    newest = catalog.ledger(capability=capability, newest_first=True, bodies=False)
+    lines = [_line(line) for line in islice(newest, limit or None)]
+    return {"head": {"seq": head, "digest": digest}, "lines": lines[::-1]}
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -88,20 +88,25 @@ def _live_at(catalog: Catalog, at: datetime, capability: str | None) -> dict[str
 
 
 def _replayed(catalog: Catalog, capability: str, at: datetime) -> dict[str, Any]:
-    """The deployment that the newest entry until ``at`` left behind, and the newest entry that changed who is live."""
+    """The deployment that the newest entry until ``at`` left behind, and the newest entry that changed who is live.
+
+    Read backwards, because it ends at the line that changed it; most change nothing.
+    """
     import msgspec
 
     from plimsoll.cli.reading import Names
     from plimsoll.kernel.rollout import Deployment, shares
 
     deployment, why = Deployment(capability=capability), None
-    for line in catalog.ledger(until=at, capability=capability):
+    for line in catalog.ledger(until=at, capability=capability, newest_first=True):
         if "deployment" not in line.entry.body:
             continue
-        after = msgspec.convert(line.entry.body["deployment"], Deployment)
-        if why is None or shares(after) != shares(deployment):
-            why = line
-        deployment = after
+        left = msgspec.convert(line.entry.body["deployment"], Deployment)
+        if why is None:
+            deployment = left
+        elif shares(left) != shares(deployment):
+            break
+        why = line
     names = Names(catalog.releases(capability))
     return {
         "capability": capability,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, insert, literal_column, select
 
 from plimsoll.errors import Damaged
 from plimsoll.kernel.chain import GENESIS, Entry, Line, link
@@ -15,7 +15,8 @@ from plimsoll.store.catalog.codec import document, from_us, mapping, to_us
 from plimsoll.store.catalog.engine import Database
 from plimsoll.store.catalog.tables import ledger
 
-_PAGE = 1000
+_PAGE = 100
+"""Lines a transaction: with their evidence some megabytes."""
 
 
 def append(connection: Connection, entries: Sequence[Entry]) -> list[Line]:
@@ -36,22 +37,43 @@ def head(connection: Connection) -> tuple[int, str]:
     return (last.seq, last.digest) if last else (0, GENESIS)
 
 
-def lines(
-    database: Database, *, after: int, until: datetime | None, capability: str | None, lenient: bool = False
-) -> Iterator[Line]:
-    """Lines behind ``after``, a page a transaction, so that a slow reader holds nobody up.
-
-    Raises Damaged at a line that cannot be read; with ``lenient`` it comes with what was found as its body, and then
-    does not have its digest.
-    """
-    query = select(ledger).order_by(ledger.c.seq).limit(_PAGE)
+def selection(
+    *,
+    after: int = 0,
+    until: datetime | None = None,
+    capability: str | None = None,
+    subject: str | None = None,
+    bodies: bool = True,
+) -> Select[Any]:
+    """The lines that satisfy every condition given; without ``bodies`` the database does not even read them."""
+    query = select(ledger).where(ledger.c.seq > after)
+    if not bodies:
+        light = [column for column in ledger.c if column is not ledger.c.body]
+        query = query.with_only_columns(*light, literal_column("'{}'").label("body"))
     if until is not None:
         query = query.where(ledger.c.at <= to_us(until))
     if capability is not None:
         query = query.where(ledger.c.capability == capability)
-    while page := _page(database, query.where(ledger.c.seq > after)):
+    if subject is not None:
+        query = query.where(ledger.c.subject == subject)
+    return query
+
+
+def lines(
+    database: Database, wanted: Select[Any], *, newest_first: bool = False, lenient: bool = False
+) -> Iterator[Line]:
+    """The lines of ``wanted``, a page a transaction, so that a slow reader holds nobody up.
+
+    Raises Damaged at a line that cannot be read; with ``lenient`` it comes with what was found as its body, and then
+    does not have its digest.
+    """
+    seq = ledger.c.seq
+    ordered = wanted.order_by(seq.desc() if newest_first else seq).limit(_PAGE)
+    page = _page(database, ordered)
+    while page:
         yield from (_line(row, lenient) for row in page)
-        after = page[-1].seq
+        last = page[-1].seq
+        page = _page(database, ordered.where(seq < last if newest_first else seq > last))
 
 
 def _page(database: Database, query: Select[Any]) -> Sequence[Row[Any]]:

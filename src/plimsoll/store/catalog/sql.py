@@ -105,12 +105,22 @@ class SqlCatalog:
         self._mark(written)
         return written
 
-    def ledger(self, *, after: int = 0, until: datetime | None = None, capability: str | None = None) -> Iterator[Line]:
-        return history.lines(self._database, after=after, until=until, capability=capability)
+    def ledger(
+        self,
+        *,
+        after: int = 0,
+        until: datetime | None = None,
+        capability: str | None = None,
+        subject: str | None = None,
+        newest_first: bool = False,
+        bodies: bool = True,
+    ) -> Iterator[Line]:
+        wanted = history.selection(after=after, until=until, capability=capability, subject=subject, bodies=bodies)
+        return history.lines(self._database, wanted, newest_first=newest_first)
 
     def ledger_as_stored(self) -> Iterator[Line]:
         """Every line, also those that cannot be read: for verification only."""
-        return history.lines(self._database, after=0, until=None, capability=None, lenient=True)
+        return history.lines(self._database, history.selection(), lenient=True)
 
     def ledger_head(self) -> tuple[int, str]:
         with self._database.reading() as connection:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that these tables are the result of."""
 
 metadata = MetaData()
@@ -102,6 +102,7 @@ ledger = Table(
     Column("body", Text, nullable=False),
     UniqueConstraint("previous", name="ledger_is_a_chain"),
     Index("ledger_of_capability", "capability", "seq"),
+    Index("ledger_of_subject", "subject", "seq"),
 )
 
 leases = Table(
