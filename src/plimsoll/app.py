@@ -13,7 +13,7 @@ from pathlib import Path
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.case import Decision
 from plimsoll.kernel.ports import Clock, Notifier
 from plimsoll.operations.notify import LogNotifier, Webhook
 from plimsoll.operations.yard import Yard

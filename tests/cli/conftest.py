@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from plimsoll.cli import main
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.case import Decision
 from plimsoll.kernel.enqueue import gated
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State

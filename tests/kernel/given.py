@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from plimsoll.errors import UsageError
 from plimsoll.kernel import override
-from plimsoll.kernel.decide import Decision, Observation, Terms, decide
+from plimsoll.kernel.case import Decision, Observation, Terms
+from plimsoll.kernel.decide import decide
 from plimsoll.kernel.enqueue import gated
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement, at_most, better, no_worse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.case import Decision
 from plimsoll.kernel.lifecycle import IN_ROLLOUT, SERVING, TABLE, Move, State
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, serves, shares

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from plimsoll.kernel import override
-from plimsoll.kernel.decide import Observation, Terms, decide
+from plimsoll.kernel.case import Observation, Terms
+from plimsoll.kernel.decide import decide
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, Live, shares

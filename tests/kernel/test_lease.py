@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from plimsoll.kernel.decide import carry_key, decide
+from plimsoll.kernel.case import carry_key
+from plimsoll.kernel.decide import decide
 from plimsoll.kernel.lease import Lease
 
 from .given import DAY, ERRORS, NO_WORSE, NO_WORSE_THAN_FALLBACK, NOON, TERMS, evidence, in_stage, lease, the

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from plimsoll.errors import UsageError
 from plimsoll.kernel import override
-from plimsoll.kernel.decide import Observation, decide
+from plimsoll.kernel.case import Observation
+from plimsoll.kernel.decide import decide
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, shares

@@ -14,7 +14,8 @@ from kernel.given import DAY, HOUR, NOON, TERMS, later, observed, overridden, pa
 from kernel.rules import check_deployment
 from plimsoll.errors import Conflict
 from plimsoll.kernel import override
-from plimsoll.kernel.decide import Decision, Observation, decide
+from plimsoll.kernel.case import Decision, Observation
+from plimsoll.kernel.decide import decide
 from plimsoll.kernel.ports import Fence
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from plimsoll.app import Home
     from plimsoll.cli.options import Options
-    from plimsoll.kernel.decide import Decision
+    from plimsoll.kernel.case import Decision
     from plimsoll.kernel.rollout import Deployment
 
 Override = Callable[["Deployment", str, datetime], "Decision"]

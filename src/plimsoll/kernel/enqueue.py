@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.case import Decision
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import Move, State, advance
 from plimsoll.kernel.rollout import Deployment

@@ -7,9 +7,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from plimsoll.errors import UsageError
-from plimsoll.kernel.decide import Decision, Observation, never_back, take_back
+from plimsoll.kernel.case import Decision, Observation, never_back
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import Move, State, advance
+from plimsoll.kernel.moves import take_back
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, Rollout
 

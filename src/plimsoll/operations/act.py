@@ -6,8 +6,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from plimsoll.kernel.case import Decision, never_back
 from plimsoll.kernel.chain import Entry
-from plimsoll.kernel.decide import Decision, never_back
 from plimsoll.kernel.digest import digest
 from plimsoll.kernel.ports import Catalog, Commit, Fence, IncidentRow, Notifier
 from plimsoll.kernel.rollout import Deployment

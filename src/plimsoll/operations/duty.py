@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.errors import PlimsollError, Unavailable
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.case import Decision
 from plimsoll.kernel.ports import Catalog, Clock, ReleaseRow
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.loop import Loop

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Broken, Conflict
-from plimsoll.kernel.decide import Decision, Terms, decide
+from plimsoll.kernel.case import Decision, Terms
+from plimsoll.kernel.decide import decide
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Fence, Notifier, Position
 from plimsoll.kernel.records import FALLBACK, Record
 from plimsoll.kernel.rollout import Deployment

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from plimsoll.evaluation import blockwise, rowset
-from plimsoll.kernel.decide import Observation, Terms, carry_key
+from plimsoll.kernel.case import Observation, Terms, carry_key
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement

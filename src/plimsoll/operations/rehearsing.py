@@ -20,7 +20,7 @@ from plimsoll.capability import Capability
 from plimsoll.data import ASKED_AT, check, enforce
 from plimsoll.errors import UsageError
 from plimsoll.features import FeatureSchema, Timeline, compile, read_columns
-from plimsoll.kernel.decide import Decision
+from plimsoll.kernel.case import Decision
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.override import abort
 from plimsoll.kernel.ports import EventLog, ReleaseRow

@@ -29,6 +29,7 @@ SIGNS: Mapping[str, tuple[str, str]] = {
 }
 
 
+MOST_TRIALS = 9
 DEPTHS = {"shadow": 0.3, "canary": 0.6, "live": 1.0, "held": 0.45}
 
 
@@ -205,14 +206,15 @@ def on_trial(a: Account) -> Plot | None:
     if not rows:
         return None
     who = list(dict.fromkeys(r["who"] for r in rows))
-    shown = who[:4]
+    shown = who[:MOST_TRIALS]
     panels = [_trial(a, [r for r in rows if r["who"] == w]) for w in shown]
     import altair as alt
 
-    chart = alt.hconcat(*panels, spacing=26)
+    chart = alt.concat(*panels, columns=3, spacing=26)
     caption = (
         "The candidate's loss against its champion on all blocks so far, with the confidence sequence that may be looked "
         f"at every {a.unit}. It passes when the band lies below the dashed limit, and is taken back when it lies above."
+        + (f" The first {MOST_TRIALS} of {len(who)}." if len(who) > MOST_TRIALS else "")
     )
     return Plot("On trial", look.svg(chart, "c0"), caption)
 

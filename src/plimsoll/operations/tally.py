@@ -76,7 +76,8 @@ def _column(by_row: dict[int, float | tuple[float, ...]], size: int) -> Floats:
 class Tally:
     """Everything counted so far of one capability. Not thread-safe: the loop owns it.
 
-    ``duplicates``: outcomes of what had one. ``unknown``: outcomes of no open block's event: never ours, or too late.
+    ``duplicates``: outcomes of what had one. ``late``: those that came when their block was due to close.
+    ``unknown``: those of no open block's event: never ours, or long closed.
     ``stragglers``: events whose block had closed already: they count for errors and latency, not for quality.
     """
 
@@ -94,7 +95,7 @@ class Tally:
         self.columns = tuple(sorted(set(columns)))
         self.keep_blocks = keep_blocks
         self.closed: list[ClosedBlock] = []
-        self.events = self.outcomes = self.duplicates = self.unknown = self.stragglers = 0
+        self.events = self.outcomes = self.duplicates = self.late = self.unknown = self.stragglers = 0
         self.served: dict[str, int] = defaultdict(int)
         self.tainted: set[tuple[str, str]] = set()  # (release, block) whose features were wrong
         self._open: dict[str, _OpenBlock] = {}
@@ -180,6 +181,9 @@ class Tally:
         block, row = found
         if not np.isnan(block.labels[row]):
             self.duplicates += 1
+            return
+        if outcome.at - block.last_at >= self.maturity:  # so that reading the log again later gives the same blocks
+            self.late += 1
             return
         block.labels[row] = outcome.label
         block.labelled += 1
