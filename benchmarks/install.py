@@ -40,20 +40,18 @@ def run() -> list[Row]:
 
 
 def core() -> Path:
-    """The ``bin`` of an environment with the locked core and Plimsoll as a wheel, without pip; made if it is not there."""
-    sources = sorted(path for path in (ROOT / "src").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    content = b"\0".join(path.read_bytes() for path in (LOCK, ROOT / "pyproject.toml", *sources))
-    folder = peers.ENVIRONMENTS / f"core-{hashlib.sha256(sys.version.encode() + content).hexdigest()[:16]}"
+    """The ``bin`` of an environment with the locked core, kept, and Plimsoll as the wheel of now; without pip."""
+    digest = hashlib.sha256(sys.version.encode() + LOCK.read_bytes()).hexdigest()[:16]
+    folder = peers.ENVIRONMENTS / f"core-{digest}"
     binaries = folder / ("Scripts" if os.name == "nt" else "bin")
-    if (folder / peers.READY).exists():
-        return binaries
-    venv.create(folder, clear=True, with_pip=False, symlinks=os.name != "nt")
+    install = ("--python", str(binaries / "python"), "install", "--no-deps")
+    if not (folder / peers.READY).exists():
+        venv.create(folder, clear=True, with_pip=False, symlinks=os.name != "nt")
+        _pip(*install, "--require-hashes", "-r", str(LOCK))
+        (folder / peers.READY).touch()
     with TemporaryDirectory(prefix="plimsoll-wheel-") as built:
         _pip("wheel", "--no-deps", "--no-build-isolation", "-w", built, str(ROOT))
-        inside = ("--python", str(binaries / "python"), "install", "--no-deps")
-        _pip(*inside, "--require-hashes", "-r", str(LOCK))
-        _pip(*inside, *map(str, Path(built).glob("*.whl")))
-    (folder / peers.READY).touch()
+        _pip(*install, "--force-reinstall", *map(str, Path(built).glob("*.whl")))
     return binaries
 
 

@@ -41,7 +41,7 @@ def parcels(**changes: Any) -> Capability:
             Canary(0.25, blocks=2, deadline_blocks=20, requires=REQUIRES),
             Live(),
         ],
-        keep=[at_most("error_rate", 0.05), no_worse("log_loss", margin=0.1, than="fallback")],
+        keep=KEEP,
         train=lambda training_set, params: None,
         fallback=lambda columns: [BLAND] * len(columns["asked"]),
     )
@@ -49,6 +49,7 @@ def parcels(**changes: Any) -> Capability:
 
 
 REQUIRES = (no_worse("log_loss", margin=0.1, than="champion"), at_most("error_rate", 0.05))
+KEEP = (at_most("error_rate", 0.05), no_worse("log_loss", margin=0.1, than="fallback"))
 
 
 def asked(

@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plimsoll.operations.account import Told
     from plimsoll.operations.duty import Duty
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.rehearsing import Stage, VirtualClock, rehearse
     from plimsoll.operations.reproducing import Remade, reproduce
     from plimsoll.operations.shipping import Shipped, ship
-    from plimsoll.operations.story import Story, outcome
-    from plimsoll.operations.storybook import story_page
-    from plimsoll.operations.wording import ROUTINE
+    from plimsoll.operations.story.account import Told
+    from plimsoll.operations.story.document import Story, outcome
+    from plimsoll.operations.story.page import story_page
+    from plimsoll.operations.story.wording import ROUTINE
     from plimsoll.operations.world import Candidate, FeedFault, Rehearsal, Retraining
     from plimsoll.operations.yard import Yard
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ROUTINE": "wording",
+    "ROUTINE": "story.wording",
     "Candidate": "world",
     "Duty": "duty",
     "FeedFault": "world",
@@ -54,15 +54,15 @@ _HOMES = {
     "Retraining": "world",
     "Shipped": "shipping",
     "Stage": "rehearsing",
-    "Story": "story",
-    "Told": "account",
+    "Story": "story.document",
+    "Told": "story.account",
     "VirtualClock": "rehearsing",
     "Yard": "yard",
-    "outcome": "story",
+    "outcome": "story.document",
     "rehearse": "rehearsing",
     "reproduce": "reproducing",
     "ship": "shipping",
-    "story_page": "storybook",
+    "story_page": "story.page",
 }
 
 

@@ -27,16 +27,16 @@ from plimsoll.kernel.ports import EventLog, ReleaseRow
 from plimsoll.kernel.records import Outcome, Question, Record
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.verdict import Verdict
-from plimsoll.operations.account import Told, unit_of
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.intake import contract_of, literal, quoted, rows_of
 from plimsoll.operations.loop import Loop
 from plimsoll.operations.materialise import EPOCH, MICROSECOND, microseconds_of
 from plimsoll.operations.shipping import ship
-from plimsoll.operations.story import Story
+from plimsoll.operations.story.account import Told, unit_of
+from plimsoll.operations.story.document import Story
+from plimsoll.operations.story.wording import names_of, plainly, unchanged
 from plimsoll.operations.warehouse import recompute
-from plimsoll.operations.wording import names_of, plainly, unchanged
 from plimsoll.operations.world import Candidate, FeedFault, Rehearsal
 from plimsoll.operations.yard import Yard
 from plimsoll.serving import Fleet, Pipeline, QuestionMaker, SeededIds, VirtualTiming, needed

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.verdict import Ruling
-from plimsoll.operations.account import Account, Told
+from plimsoll.operations.story.account import Account, Told
 
 
 class Figure(NamedTuple):

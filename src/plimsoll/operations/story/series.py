@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.operations.account import Account, passages
+from plimsoll.operations.story.account import Account, passages
 
 Row = dict[str, Any]
 

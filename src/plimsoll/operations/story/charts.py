@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from plimsoll.evaluation import look
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.operations.account import Account
-from plimsoll.operations.story_quality import Monthly, differences, metric_of, monthly, reigns, trials
-from plimsoll.operations.story_series import Row, iso, lanes, marks, spells, traffic
+from plimsoll.operations.story.account import Account
+from plimsoll.operations.story.quality import Monthly, differences, metric_of, monthly, reigns, trials
+from plimsoll.operations.story.series import Row, iso, lanes, marks, spells, traffic
 
 WIDE, SIDE = 850, 236
 FALLBACK_GREY = "#c9d0d7"

@@ -15,12 +15,12 @@ from plimsoll.kernel.ports import IncidentRow
 from plimsoll.kernel.requirement import at_most
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.verdict import Count, Verdict
+from plimsoll.operations.story.wording import NameOf, names_of, plainly
 from plimsoll.operations.tally import ClosedBlock
-from plimsoll.operations.wording import NameOf, names_of, plainly
 
 if TYPE_CHECKING:
     from plimsoll.operations.rehearsing import Stage
-    from plimsoll.operations.story import Story
+    from plimsoll.operations.story.document import Story
 
 _EVER = "9999"
 

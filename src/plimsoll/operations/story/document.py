@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.kernel.digest import short
-from plimsoll.operations.account import Account, Told, account_of, passages
-from plimsoll.operations.wording import ROUTINE, without_digests
+from plimsoll.operations.story.account import Account, Told, account_of, passages
+from plimsoll.operations.story.wording import ROUTINE, without_digests
 
 if TYPE_CHECKING:
     from plimsoll.operations.rehearsing import Stage

@@ -13,10 +13,10 @@ from markupsafe import Markup
 from plimsoll.evaluation import page_templates, plots_can_be_drawn
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.verdict import Finding
-from plimsoll.operations.account import Account, Passage, Told, account_of, passages, verdict_of
-from plimsoll.operations.headline import headline, key_figures
-from plimsoll.operations.story import Story, why
-from plimsoll.operations.wording import ROUTINE, decisive, problem
+from plimsoll.operations.story.account import Account, Passage, Told, account_of, passages, verdict_of
+from plimsoll.operations.story.document import Story, why
+from plimsoll.operations.story.headline import headline, key_figures
+from plimsoll.operations.story.wording import ROUTINE, decisive, problem
 
 if TYPE_CHECKING:
     from plimsoll.operations.rehearsing import Stage
@@ -86,7 +86,7 @@ def written(a: Account) -> bytes:
 
 @cache
 def _templates() -> Environment:
-    made = page_templates("plimsoll.operations")
+    made = page_templates("plimsoll.operations.story")
     made.filters.update(day=_day, minute=_minute, tone=lambda word: TONES.get(word, "quiet"), word=_word, short=short)
     made.filters.update(sign=sign, verb=_verb)
     return made
@@ -95,7 +95,7 @@ def _templates() -> Environment:
 def _plots(a: Account) -> dict[str, list[Any]]:
     if not plots_can_be_drawn():
         return {"timeline": [], "against": [], "trials": [], "months": []}
-    from plimsoll.operations import story_charts as charts
+    from plimsoll.operations.story import charts
 
     trial = charts.on_trial(a)
     return {
@@ -113,8 +113,8 @@ def _marked(plots: Iterable[Any]) -> list[Any]:
 
 def _signs(a: Account) -> list[str]:
     """The kinds of marks that the timeline has, in a fixed order."""
-    from plimsoll.operations.story_charts import SIGNS
-    from plimsoll.operations.story_series import marks
+    from plimsoll.operations.story.charts import SIGNS
+    from plimsoll.operations.story.series import marks
 
     present = {m["what"] for m in marks(a)}
     return [kind for kind in SIGNS if kind in present]
@@ -122,7 +122,7 @@ def _signs(a: Account) -> list[str]:
 
 def sign(kind: str) -> Markup:
     """The timeline's sign of a kind, for the legend in the text."""
-    from plimsoll.operations.story_charts import SIGNS
+    from plimsoll.operations.story.charts import SIGNS
 
     shape, colour = SIGNS[kind]
     drawn = {"diamond": "◆", "square": "■", "triangle-up": "▲", "triangle-down": "▼", "circle": "●"}[shape]
