@@ -32,7 +32,6 @@ from plimsoll.operations import (
     story_page,
 )
 from plimsoll.operations.notify import LogNotifier
-from plimsoll.operations.story import page
 from plimsoll.operations.story.account import Account, account_of
 from plimsoll.operations.story.page import written
 from plimsoll.operations.story.series import traffic
@@ -174,7 +173,7 @@ def test_the_same_account_gives_the_same_page(play: Played) -> None:
 
 def test_without_the_extra_the_page_has_its_numbers(play: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plots' libraries are optional; the page says how to get them."""
-    monkeypatch.setattr(page, "plots_can_be_drawn", lambda: False)
+    monkeypatch.setattr("plimsoll.operations.story.page.plots_can_be_drawn", lambda: False)
     page = written(play.account).decode()
     assert "plimsoll[report]" in page and "The ledger" in page and "rolled back" in page
 
