@@ -25,19 +25,20 @@ bench: $(VENV)/.dev                ## every benchmark, ours beside its peers
 $(VENV)/.build: requirements/build.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Plimsoll needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@echo "==> creating $(VENV)"
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) -q -r requirements/build.txt
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -q -r requirements/build.txt
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.build requirements/demo.txt pyproject.toml
-	@echo "==> installing the pinned, hashed dependencies of the demo (about 50 packages, a minute or two)"
-	$(PIP) --progress-bar on -r requirements/demo.txt
-	$(BIN)/python -m pip -q install --no-deps --no-build-isolation -e .
+	@echo "==> installing the pinned, hashed dependencies of the demo (about 65 packages, a minute or two)"
+	@$(PIP) --progress-bar on -r requirements/demo.txt
+	@echo "==> installing Plimsoll itself"
+	@$(BIN)/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	@echo "==> installing the pinned, hashed dependencies of the tests"
-	$(PIP) --progress-bar on -r requirements/dev.txt
+	@$(PIP) --progress-bar on -r requirements/dev.txt
 	@touch $@
 
 # Needs uv. Never by hand: the locks are compiled from pyproject.toml, for every platform, with hashes.

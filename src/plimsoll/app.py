@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,14 +48,16 @@ class Home:
         """Files that can be made again."""
         return self.settings.home / "scratch"
 
-    def yard(self) -> Yard:
-        return Yard(
+    def yard(self, *, say: Callable[[str], None] | None = None) -> Yard:
+        """What building and judging a release needs; ``say`` hears of each longer piece of work."""
+        made = Yard(
             catalog=self.catalog,
             objects=self.objects,
             clock=self.clock,
             notifier=self.notifier,
             folder=self.scratch,
         )
+        return replace(made, say=say) if say else made
 
     def log(self) -> SegmentLog:
         """The event log, with segments of this process's own: the first writer's name that nobody holds.

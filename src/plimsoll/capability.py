@@ -408,6 +408,12 @@ def _check_policy(c: Capability) -> None:
 
 
 def _check_rollout(c: Capability) -> None:
+    if c.maturity >= c.max_evidence_age:
+        raise InvalidDeclaration(
+            f"{c.name}: maturity is {c.maturity} and max_evidence_age {c.max_evidence_age}: every lease would be too old "
+            "before the first label of its days is due",
+            hint="raise max_evidence_age above maturity",
+        )
     kinds = [s.kind for s in c.rollout]
     if not kinds or kinds[-1] != "live":
         raise InvalidDeclaration(f"{c.name}: the rollout must end in Live(); it is {', '.join(kinds) or 'empty'}")

@@ -51,7 +51,7 @@ def test_errors_for_machines_are_one_document_on_stderr(run, tmp_path):
 
 def test_an_unforeseen_exception_is_broken_and_its_traceback_is_kept(run, monkeypatch):
     """Exit code 4, one short sentence, and a file with the rest."""
-    monkeypatch.setattr("plimsoll.cli.reading.catalog_of", lambda settings: 1 / 0)
+    monkeypatch.setattr("plimsoll.cli.reading.look", lambda settings: 1 / 0)
     ran = run("status", "--json")
     assert ran.code == 4 and "ZeroDivisionError" in ran.error["error"]
     assert "Traceback" in Path(ran.error["details"]["traceback"]).read_text()
@@ -63,7 +63,7 @@ def test_an_interrupt_is_130(run, monkeypatch):
     def interrupt(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("plimsoll.cli.reading.catalog_of", interrupt)
+    monkeypatch.setattr("plimsoll.cli.reading.look", interrupt)
     assert run("status").code == 130
 
 

@@ -189,8 +189,8 @@ def overridden(rng: random.Random, d: Deployment, now: datetime) -> Decision | N
 
 
 def shipped(rng: random.Random, d: Deployment, name: str, now: datetime) -> Decision:
-    """A new release at the gate, or one that was taken out and has new evidence."""
-    again = [r for r, s in d.states.items() if s in ("rolled_back", "refused", "withdrawn", "lapsed", "candidate")]
+    """A new release at the gate, or one that the gate could not decide about."""
+    again = [r for r, s in d.states.items() if s == "candidate"]
     release = rng.choice(again) if again and rng.random() < 0.3 else name
     return passed(d, release, rng.choices(SAYINGS, USUAL)[0], now)
 

@@ -6,19 +6,12 @@ import msgspec
 import pytest
 
 from plimsoll.kernel.case import Decision
-from plimsoll.kernel.lifecycle import IN_ROLLOUT, SERVING, TABLE, Move, State
+from plimsoll.kernel.lifecycle import IN_ROLLOUT, SERVING, TABLE, State
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, serves, shares
 from plimsoll.kernel.verdict import Ruling
 
 _STEPS = {(before, after) for (before, _), after in TABLE.items()}
-_STEPS |= {  # the gate may reopen a release and judge it in one decision
-    (before, after)
-    for (before, move), between in TABLE.items()
-    if move is Move.REOPENED
-    for (state, _), after in TABLE.items()
-    if state is between
-}
 
 
 def check_deployment(d: Deployment) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from plimsoll.errors import IllegalTransition
-from plimsoll.kernel.decide import decide
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.rollout import Deployment, shares
 
-from .given import TERMS, in_stage, passed, the, trial
+from .given import in_stage, passed
 
 EMPTY = Deployment(capability="late")
 
@@ -38,14 +38,12 @@ def test_releases_queue_in_the_order_of_their_verdicts() -> None:
     assert d.queue == ("r1", "r2")
 
 
-def test_known_bad_returns_only_on_new_evidence() -> None:
-    """A pass at the gate lifts the mark; anything less leaves it."""
-    d = in_stage(1)
-    d = the(decide(d, trial(d, "bad"), TERMS)).deployment
-    assert "r1" in d.known_bad
-    assert "r1" in passed(d, "r1", "unclear").deployment.known_bad
-    again = passed(d, "r1").deployment
-    assert (again.known_bad, again.queue, again.states["r1"]) == ({}, ("r1",), State.GATED)
+@pytest.mark.parametrize("state", ["refused", "rolled_back", "lapsed", "withdrawn"])
+def test_what_has_ended_is_not_judged_again(state: str) -> None:
+    """New evidence is newer rows, and those make another manifest: the same release never comes back through a gate."""
+    d = replace(EMPTY, states={"r1": State(state)}, known_bad={"r1": "slow"})
+    with pytest.raises(IllegalTransition, match="it is an end"):
+        passed(d, "r1")
 
 
 @pytest.mark.parametrize("stage", [0, 1, 3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_errors_take_a_live_release_back_though_its_features_cannot_be_checked(p
     loop.settle()
     place.log.append(a_day(0, lambda i, label: {FALLBACK: 0.5, "r1": None}, served="r1"))
     place.clock.move_to(T0 + DAY)
-    assert [d.kind for d in loop.settle()][0] == "rolled_back"
+    assert loop.settle()[0].kind == "rolled_back"
     assert place.catalog.deployment("late").live == FALLBACK
 
 
@@ -105,7 +106,8 @@ def test_skew_holds_a_candidate_and_lets_it_go_on_when_it_is_over(place: Any) ->
         place.clock.move_to(T0 + (day + 1) * DAY)
         return [d.kind for d in loop.settle() if d.kind != "look"]
 
-    loop.settle()
+    loop.settle()  # it starts
+    loop.settle()  # and is watched
     offline[0] = 2.0
     assert a_day_with_features(0) == ["held"]
     assert place.catalog.deployment("late").rollout.held_by == "evidence"
@@ -207,51 +209,76 @@ from pathlib import Path
 from datetime import timedelta
 from operations.given import DAY, T0, loop_of, parcels
 from operations.conftest import make_place
-folder, first, last, fault = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
-place = make_place(folder)
+place = make_place(Path(sys.argv[1]))
 loop = loop_of(parcels(), place.catalog, place.log, place.clock, place.notes, holder=str(os.getpid()), lease_ttl=DAY / 2)
-for day in range(first, last):
-    place.clock.move_to(T0 + (day + 1) * DAY)
+for line in sys.stdin:
+    place.clock.move_to(T0 + (int(line) + 1) * DAY)
     for decision in loop.settle():
-        print(day, decision.kind, flush=True)
-    print(day, "passed", flush=True)
+        print(decision.kind, flush=True)
+    print("passed", flush=True)
 """
 
 
-def process(folder: Path, first: int, last: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROCESS, str(folder), str(first), str(last)]
-    tests = Path(__file__).parents[1]
-    return subprocess.Popen(command, cwd=tests, stdout=subprocess.PIPE, text=True)
+class Process:
+    """A loop in a process of its own that passes when it is told that a day is over."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-c", PROCESS, str(folder)]
+        tests = Path(__file__).parents[1]
+        self.child = subprocess.Popen(
+            command, cwd=tests, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def tell(self, day: int) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write(f"{day}\n")
+
+    def said(self) -> Iterator[str]:
+        """What it decides on that day, as it decides it."""
+        assert self.child.stdout is not None
+        while (word := self.child.stdout.readline().strip()) not in ("passed", ""):
+            yield word
+
+    def end(self) -> int:
+        self.child.communicate(timeout=30)
+        return self.child.returncode
 
 
 def test_of_two_processes_on_one_store_one_decides_at_a_time(place: Any) -> None:
     """Both race through the same days: one history, each step in it once."""
     deploy(place.catalog, queued("r1"))
-    place.log.append(days(15, SAYS))
-    both = [process(place.folder, 0, 15) for _ in range(2)]
-    said = [p.communicate(timeout=60)[0].split() for p in both]
-    assert [p.returncode for p in both] == [0, 0] and whole(place)
-    decided = [word for words in said for word in words if word in ("started", "advanced", "live")]
-    assert sorted(decided) == ["advanced", "live", "started"]
+    both, decided = [Process(place.folder), Process(place.folder)], []
+    for day in range(15):
+        place.log.append(a_day(day, SAYS))
+        for one in both:
+            one.tell(day)
+        decided += [word for one in both for word in one.said()]
+    assert [one.end() for one in both] == [0, 0] and whole(place)
+    assert [word for word in decided if word in STEPS] == STEPS
 
 
-@pytest.mark.parametrize("after", ["started", "2 passed", "advanced", "live"])
-def test_a_killed_loop_is_followed_by_one_that_goes_on(place: Any, after: str) -> None:
+STEPS = ["started", "advanced", "live"]
+
+
+@pytest.mark.parametrize("moment", [*STEPS, "look", "renewed"])
+def test_a_killed_loop_is_followed_by_one_that_goes_on(place: Any, moment: str) -> None:
     """kill -9 at any step: the next start counts the log again, and ends where the first would have."""
     deploy(place.catalog, queued("r1"))
-    place.log.append(days(15, SAYS))
-    child = process(place.folder, 0, 15)
-    assert child.stdout is not None
-    day = next(int(line.split()[0]) for line in child.stdout if after in line)
-    child.kill()
-    child.communicate()
-    assert whole(place)
-    version = place.catalog.deployment("late").version
-    again = process(place.folder, day + 1, 15)
-    said = again.communicate(timeout=60)[0]
+    one, killed = Process(place.folder), False
+    for day in range(18):
+        place.log.append(a_day(day, SAYS))
+        one.tell(day)
+        for word in one.said():
+            if word == moment and not killed:
+                killed = True
+                one.child.kill()
+                assert one.end() == -9 and whole(place)
+                one = Process(place.folder)
+                break
     d = place.catalog.deployment("late")
-    assert again.returncode == 0 and whole(place) and d.version > version
-    assert d.live == "r1" and d.lease is not None and d.lease.standing == "good", said
+    assert one.end() == 0 and killed and whole(place)
+    assert [k for k in kinds_of(place) if k in STEPS] == STEPS
+    assert d.live == "r1" and d.lease is not None and d.lease.standing == "good"
 
 
 def test_a_loop_that_starts_again_has_counted_the_same(place: Any) -> None:
@@ -287,7 +314,7 @@ def test_two_releases_queued_at_once_go_one_after_the_other(place: Any) -> None:
     deploy(place.catalog, queued("r1", "r2"))
     loop = a_loop(place)
     say = lambda i, label: {FALLBACK: 0.5, "r1": 0.9 if label else 0.1, "r2": 0.9 if label else 0.1}  # noqa: E731
-    assert live_through(place, loop, 9, say) == ["started", "advanced", "live", "started"]
+    assert live_through(place, loop, 14, say)[:4] == ["started", "advanced", "live", "started"]
     d = place.catalog.deployment("late")
     assert d.live == "r1" and d.rollout is not None and (d.rollout.release, d.rollout.champion) == ("r2", "r1")
 

@@ -90,7 +90,7 @@ def test_random_lives_of_a_store_are_always_explained(house: House) -> None:
             assert kept == d or kept.version == d.version + 1
             check_deployment(kept)
     assert died["before"] > 10 and died["after"] > 10
-    assert house.explained(catalog).version > 150
+    assert house.explained(catalog).version > 100
 
 
 def test_of_two_deciders_only_one_writes(house: House) -> None:

@@ -20,8 +20,9 @@ from plimsoll.errors import Damaged, Unavailable, UsageError
 from plimsoll.kernel.chain import Entry
 from plimsoll.store import SqlCatalog
 from plimsoll.store.catalog.engine import Database
+from plimsoll.store.catalog.revision import REVISION
 from plimsoll.store.catalog.schema import MIGRATIONS, migrate
-from plimsoll.store.catalog.tables import REVISION, metadata
+from plimsoll.store.catalog.tables import metadata
 
 
 def open_and_read(url: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,3 +80,19 @@ def when(value: Any) -> str:
 def number(value: Any) -> str:
     """Four significant digits; a dash where there is none."""
     return "–" if value is None else f"{value:.4g}"
+
+
+@contextmanager
+def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Says what is being done while it is done: a spinner on a terminal, a line each elsewhere, on stderr."""
+    if quiet:
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda text: console.print(escaped(text), style="dim", soft_wrap=True)
+        return
+    with console.status("reading the rows") as spinner:
+        yield lambda text: spinner.update(escaped(text))

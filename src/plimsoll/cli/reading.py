@@ -12,18 +12,14 @@ from plimsoll.kernel.digest import short
 from plimsoll.kernel.records import FALLBACK
 
 if TYPE_CHECKING:
-    from plimsoll.kernel.ports import Catalog, ReleaseRow
+    from plimsoll.kernel.ports import Catalog, CatalogReader, ReleaseRow
     from plimsoll.settings import Settings
 
 
 @contextmanager
 def catalog_of(settings: Settings) -> Iterator[Catalog]:
     """The catalog of a home that exists. Raises UsageError where there is none yet."""
-    if not settings.catalog and not settings.catalog_file.is_file():
-        raise UsageError(
-            f"there is no Plimsoll home at {settings.home}",
-            hint="run this in a capability's folder, name it with --home, or make one: plimsoll release",
-        )
+    _must_exist(settings)
     from plimsoll.store import SqlCatalog
 
     catalog = SqlCatalog(settings.catalog_url)
@@ -33,7 +29,32 @@ def catalog_of(settings: Settings) -> Iterator[Catalog]:
         catalog.close()
 
 
-def capabilities_of(catalog: Catalog, wanted: str | None) -> Sequence[str]:
+@contextmanager
+def look(settings: Settings) -> Iterator[CatalogReader]:
+    """The same, for a command that only looks: an embedded catalog is opened in a fraction of the time."""
+    _must_exist(settings)
+    from plimsoll.store import SqliteReader
+
+    reader = None if settings.catalog else SqliteReader.at(settings.catalog_file)
+    if reader is None:
+        with catalog_of(settings) as catalog:
+            yield catalog
+        return
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _must_exist(settings: Settings) -> None:
+    if not settings.catalog and not settings.catalog_file.is_file():
+        raise UsageError(
+            f"there is no Plimsoll home at {settings.home}",
+            hint="run this in a capability's folder, name it with --home, or make one: plimsoll release",
+        )
+
+
+def capabilities_of(catalog: CatalogReader, wanted: str | None) -> Sequence[str]:
     """The capability that was asked for, or all of them. Raises UsageError for a name that is not there."""
     known = catalog.capabilities()
     if wanted is None:
@@ -43,7 +64,7 @@ def capabilities_of(catalog: Catalog, wanted: str | None) -> Sequence[str]:
     return (wanted,)
 
 
-def only_capability(catalog: Catalog, wanted: str | None) -> str:
+def only_capability(catalog: CatalogReader, wanted: str | None) -> str:
     """The one capability that is meant. Raises UsageError where the home holds several and none was named."""
     found = capabilities_of(catalog, wanted)
     if len(found) == 1:

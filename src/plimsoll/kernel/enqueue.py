@@ -20,11 +20,7 @@ _MOVES = {
 
 def gated(d: Deployment, release: str, verdict: Verdict, evidence: tuple[Evidence, ...], *, label: str) -> Decision:
     """The deployment after the gate's ``verdict`` on ``release``: queued behind what waits already, or not at all."""
-    before = d.states.get(release, State.CANDIDATE)
-    if before in (State.REFUSED, State.ROLLED_BACK, State.LAPSED, State.WITHDRAWN):
-        before = advance(before, Move.REOPENED)
-    state = advance(before, _MOVES[verdict.ruling])
-    known_bad = {r: why for r, why in d.known_bad.items() if r != release or state is not State.GATED}
+    state = advance(d.states.get(release, State.CANDIDATE), _MOVES[verdict.ruling])
     queue = (*d.queue, release) if state is State.GATED else d.queue
     reason = next(iter(verdict.reasons), "nothing was measured")
     said = {
@@ -37,7 +33,7 @@ def gated(d: Deployment, release: str, verdict: Verdict, evidence: tuple[Evidenc
         kind="gate",
         subject=release,
         summary=f"{label} {short(release)} {said}: {reason}",
-        deployment=replace(d, states={**d.states, release: state}, queue=queue, known_bad=known_bad),
+        deployment=replace(d, states={**d.states, release: state}, queue=queue),
         verdict=verdict,
         evidence=evidence,
     )

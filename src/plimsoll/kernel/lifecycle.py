@@ -38,7 +38,6 @@ class Move(StrEnum):
     LAPSED = "lapsed"
     RESTORED = "restored"
     WITHDRAWN = "withdrawn"
-    REOPENED = "reopened"
 
 
 S, M = State, Move
@@ -70,12 +69,9 @@ TABLE: dict[tuple[State, Move], State] = {
     (S.LIVE, M.LAPSED): S.LAPSED,
     (S.LIVE, M.ROLLED_BACK): S.ROLLED_BACK,
     (S.SUPERSEDED, M.RESTORED): S.LIVE,
-    (S.REFUSED, M.REOPENED): S.CANDIDATE,
-    (S.LAPSED, M.REOPENED): S.CANDIDATE,
-    (S.ROLLED_BACK, M.REOPENED): S.CANDIDATE,
-    (S.WITHDRAWN, M.REOPENED): S.CANDIDATE,
 }
-"""Every legal move. ``reopened`` needs new evidence: a gate verdict on data the last one did not see."""
+"""Every legal move. Refused, lapsed, rolled back and withdrawn are ends: new evidence is newer rows, and a release
+judged on those has another manifest, so it is another release."""
 
 SERVING = frozenset({S.CANARY, S.LIVE})
 IN_ROLLOUT = frozenset({S.SHADOW, S.CANARY, S.HELD})

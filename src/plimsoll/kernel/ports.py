@@ -40,6 +40,10 @@ class Objects(Protocol):
 
     def delete(self, digest: str) -> None: ...
 
+    def written_since(self, at: datetime) -> frozenset[str]:
+        """The digests of what was put since ``at``."""
+        ...
+
     def verify(self) -> Iterator[str]:
         """One sentence for each damaged object."""
         ...
@@ -107,14 +111,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[IncidentRow, ...] = ()  # inserted, or replaced by id
 
 
-class Catalog(Protocol):
-    """Releases, snapshots, runs, deployments, incidents and the ledger, behind SQL. One transaction per call."""
-
-    def add_release(self, row: ReleaseRow) -> bool:
-        """Keep a release; False if this manifest is already here (then nothing changes, not even its label)."""
-        ...
-
-    def set_gate(self, digest: str, gate: Mapping[str, Any], report: str) -> None: ...
+class CatalogReader(Protocol):
+    """What was released and decided, for who only looks."""
 
     def release(self, capability: str, name: str) -> ReleaseRow:
         """By digest, unambiguous prefix (≥ 4) or label (the newest of that label). Raises UsageError naming near ones."""
@@ -125,6 +123,45 @@ class Catalog(Protocol):
         ...
 
     def capabilities(self) -> Sequence[str]: ...
+
+    def deployment(self, capability: str) -> Deployment:
+        """The deployment, or a fresh one at version 0."""
+        ...
+
+    def ledger(
+        self,
+        *,
+        after: int = 0,
+        until: datetime | None = None,
+        capability: str | None = None,
+        subject: str | None = None,
+        newest_first: bool = False,
+        bodies: bool = True,
+    ) -> Iterator[Line]:
+        """The lines that satisfy every condition given, read as they are taken: who stops early reads little.
+
+        ``bodies=False`` leaves every body empty, which is most of what a line weighs; such a line does not have its
+        digest. Raises Damaged at a line that cannot be read.
+        """
+        ...
+
+    def ledger_head(self) -> tuple[int, str]:
+        """(sequence, digest) of the last line; (0, GENESIS) when empty."""
+        ...
+
+    def incidents(self, capability: str, *, open_only: bool = False) -> Sequence[IncidentRow]: ...
+
+    def close(self) -> None: ...
+
+
+class Catalog(CatalogReader, Protocol):
+    """Releases, snapshots, runs, deployments, incidents and the ledger, behind SQL. One transaction per call."""
+
+    def add_release(self, row: ReleaseRow) -> bool:
+        """Keep a release; False if this manifest is already here (then nothing changes, not even its label)."""
+        ...
+
+    def set_gate(self, digest: str, gate: Mapping[str, Any], report: str) -> None: ...
 
     def add_snapshot(
         self,
@@ -158,10 +195,6 @@ class Catalog(Protocol):
         """Keep a finished step; the first of a key stays."""
         ...
 
-    def deployment(self, capability: str) -> Deployment:
-        """The deployment, or a fresh one at version 0."""
-        ...
-
     def commit(self, commit: Commit, fence: Fence | None) -> Deployment:
         """Compare-and-set on the deployment's version, append to the ledger, keep incidents: all or nothing.
 
@@ -174,36 +207,11 @@ class Catalog(Protocol):
         """Append to the ledger alone (a gate verdict, an operator's note)."""
         ...
 
-    def ledger(
-        self,
-        *,
-        after: int = 0,
-        until: datetime | None = None,
-        capability: str | None = None,
-        subject: str | None = None,
-        newest_first: bool = False,
-        bodies: bool = True,
-    ) -> Iterator[Line]:
-        """The lines that satisfy every condition given, read as they are taken: who stops early reads little.
-
-        ``bodies=False`` leaves every body empty, which is most of what a line weighs; such a line does not have its
-        digest. Raises Damaged at a line that cannot be read.
-        """
-        ...
-
-    def ledger_head(self) -> tuple[int, str]:
-        """(sequence, digest) of the last line; (0, GENESIS) when empty."""
-        ...
-
-    def incidents(self, capability: str, *, open_only: bool = False) -> Sequence[IncidentRow]: ...
-
     def acquire(self, name: str, holder: str, ttl: timedelta, now: datetime) -> Fence | None:
         """Take or renew the lease ``name``. None while somebody else holds it. A new holder gets a higher token."""
         ...
 
     def release_lease(self, fence: Fence) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Position(NamedTuple):

@@ -178,7 +178,7 @@ def renewed(d: Deployment, seen: Observation, terms: Terms) -> Decision | None:
     return Decision(
         kind="renewed" if holds else "look",
         subject=lease.release,
-        summary=f"{short(lease.release)}: {said} on the blocks until {seen.closed_until}{why}",
+        summary=f"{short(lease.release)}: {said} on the blocks begun until {seen.closed_until[:16]}{why}",
         deployment=replace(d, lease=after),
         verdict=verdict,
         evidence=seen.keep,

@@ -318,7 +318,7 @@ def _said(e: Evidence, interval: Interval) -> str:
 
 
 def _shown(e: Evidence, estimate: float) -> str:
-    value = e.requirement.sign * estimate
+    value = round(e.requirement.sign * estimate, 9) or 0.0  # what is left of zero after summing is not worth showing
     if e.requirement.compares:
         return f"{value:+.4g} against {e.comparator[:12]}"
     if e.requirement.definition.quantile is not None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plimsoll.operations.collecting import collect_garbage
     from plimsoll.operations.duty import Duty
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.rehearsing import Stage, VirtualClock, rehearse
@@ -36,6 +37,7 @@ __all__ = [
     "Told",
     "VirtualClock",
     "Yard",
+    "collect_garbage",
     "outcome",
     "rehearse",
     "reproduce",
@@ -58,6 +60,7 @@ _HOMES = {
     "Told": "story.account",
     "VirtualClock": "rehearsing",
     "Yard": "yard",
+    "collect_garbage": "collecting",
     "outcome": "story.document",
     "rehearse": "rehearsing",
     "reproduce": "reproducing",

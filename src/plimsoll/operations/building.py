@@ -57,6 +57,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     )
     if problems:
         return Built(manifest=base, schema=schema, parts=parts, gate=None, problems=problems, taken=taken)
+    yard.say(f"joining {len(parts.train) + len(parts.gate):,} questions with what was known when each was asked")
     lines = timelines.for_schema(schema, capability.known_views, taken)
     gate = matrix_of(capability, schema, parts.gate, lines)
     work = partial(trained, capability, yard, schema, parts, lines, gate)
@@ -91,7 +92,9 @@ def trained(
         learnt = matrix_of(capability, schema, parts.train, lines).labelled()
         if not len(learnt):
             raise UsageError(f"{capability.name}: none of the {len(parts.train):,} training questions has a label yet")
+        yard.say(f"training on {len(learnt):,} questions, {len(schema.names)} features")
         model = train(capability.train, learnt, capability.params, capability.seed)
+    yard.say(f"packing the model, and comparing it with itself on {len(gate.X):,} questions")
     packed = package(
         model,
         names=schema.names,

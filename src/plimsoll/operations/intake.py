@@ -95,6 +95,7 @@ def _take(capability: Capability, table: Table | Source, yard: Yard, related: Ma
             return _taken(table, contract, newest, None, snapshots, yard)
         if fresh is None:
             raise UsageError(f"{capability.name}: no row of {table.name!r} has arrived by {now:%Y-%m-%d %H:%M}")
+        yard.say(f"{table.name}: checking the new rows against {table.contract}")
         checked = _kept_aside(check(contract, fresh, out_folder=scratch, related=related), yard, table)
         enforce(checked)
         row = newest

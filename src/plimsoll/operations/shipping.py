@@ -92,9 +92,12 @@ def _judged(
         ReleaseRow(digest=release, capability=capability.name, manifest=built.manifest, label=label, created_at=now)
     )
     champion = before.lease.release if before.lease else FALLBACK
+    yard.say("measuring it on the gate's blocks, beside its champion and the fallback")
     seen = measured(capability, built, champion, yard, timelines, full=with_report)
     found = gate_evidence(capability, built, seen, champion)
     verdict = identified(judge(found, capability.policy, now), found)
+    if with_report:
+        yard.say("drawing the report")
     page = _report(capability, built, seen, verdict, before, yard, label) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from plimsoll.kernel.ports import Catalog, Clock, Notifier, Objects
 
 
+def _nothing(text: str) -> None:
+    """Nobody waits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Yard:
-    """``folder`` is scratch space: what is in it can be made again."""
+    """``folder`` is scratch space: what is in it can be made again. ``say`` gets one line before each longer piece of
+    work, for people who wait."""
 
     catalog: Catalog
     objects: Objects
     clock: Clock
     notifier: Notifier
     folder: Path
+    say: Callable[[str], None] = _nothing

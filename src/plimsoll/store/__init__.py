@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plimsoll.store.catalog import SqlCatalog
+    from plimsoll.store.catalog.reader import SqliteReader
+    from plimsoll.store.catalog.sql import SqlCatalog
     from plimsoll.store.checkpoints import Checkpoints, ledger_faults
     from plimsoll.store.events import SegmentLog
     from plimsoll.store.objects import LocalObjects
@@ -26,6 +27,7 @@ __all__ = [
     "SegmentLog",
     "SqlCatalog",
     "SqliteOnline",
+    "SqliteReader",
     "collect",
     "ledger_faults",
 ]
@@ -36,8 +38,9 @@ _HOME = {
     "MemoryOnline": "online",
     "ObstoreObjects": "objects_remote",
     "SegmentLog": "events",
-    "SqlCatalog": "catalog",
+    "SqlCatalog": "catalog.sql",
     "SqliteOnline": "online",
+    "SqliteReader": "catalog.reader",
     "collect": "sweep",
     "ledger_faults": "checkpoints",
 }

@@ -21,7 +21,7 @@ from plimsoll.store.durable import aside, locked, make_folder, sync_folder, unav
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from plimsoll.store.catalog import SqlCatalog
+    from plimsoll.store.catalog.sql import SqlCatalog
 
 
 class Checkpoints:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plimsoll.kernel.chain import Line
-    from plimsoll.kernel.ports import Catalog, ReleaseRow
+    from plimsoll.kernel.ports import CatalogReader, ReleaseRow
 
 
 def explain(
@@ -26,16 +26,16 @@ def explain(
 
     Example: plimsoll explain 3f2a91
     """
-    from plimsoll.cli.reading import catalog_of, only_capability
+    from plimsoll.cli.reading import look, only_capability
 
-    with catalog_of(shared.settings()) as catalog:
+    with look(shared.settings()) as catalog:
         row = catalog.release(only_capability(catalog, capability), release)
         document = _document(catalog, row)
     shared.answer(document, _page)
     return 0
 
 
-def _document(catalog: Catalog, row: ReleaseRow) -> dict[str, Any]:
+def _document(catalog: CatalogReader, row: ReleaseRow) -> dict[str, Any]:
     deployment = catalog.deployment(row.capability)
     return {
         "release": row.digest,

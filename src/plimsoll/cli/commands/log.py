@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plimsoll.kernel.chain import Line
-    from plimsoll.kernel.ports import Catalog
+    from plimsoll.kernel.ports import CatalogReader
 
 
 def log(
@@ -34,14 +34,15 @@ def log(
 
     Example: plimsoll log --at 2013-03-15T12:00
     """
-    from plimsoll.cli.reading import catalog_of, moment
+    from plimsoll.cli.reading import catalog_of, look, moment
 
     settings = shared.settings()
-    with catalog_of(settings) as catalog:
-        if verify:
-            from plimsoll.cli.verifying import faults_of
+    if verify:
+        from plimsoll.cli.verifying import faults_of
 
+        with catalog_of(settings) as catalog:
             return _verified(faults_of(settings, catalog), shared)
+    with look(settings) as catalog:
         if at is not None:
             shared.answer(_live_at(catalog, moment(at, "--at"), capability), _page_at)
         else:
@@ -55,7 +56,7 @@ def _verified(found: dict[str, list[str]], shared: Options) -> int:
     return 4 if broken else 0
 
 
-def _newest(catalog: Catalog, limit: int, capability: str | None) -> dict[str, Any]:
+def _newest(catalog: CatalogReader, limit: int, capability: str | None) -> dict[str, Any]:
     from plimsoll.cli.reading import capabilities_of
 
     if capability is not None:
@@ -80,14 +81,14 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def _live_at(catalog: Catalog, at: datetime, capability: str | None) -> dict[str, Any]:
+def _live_at(catalog: CatalogReader, at: datetime, capability: str | None) -> dict[str, Any]:
     from plimsoll.cli.reading import capabilities_of
 
     names = capabilities_of(catalog, capability)
     return {"at": at, "capabilities": [_replayed(catalog, name, at) for name in names]}
 
 
-def _replayed(catalog: Catalog, capability: str, at: datetime) -> dict[str, Any]:
+def _replayed(catalog: CatalogReader, capability: str, at: datetime) -> dict[str, Any]:
     """The deployment that the newest entry until ``at`` left behind, and the newest entry that changed who is live.
 
     Read backwards, because it ends at the line that changed it; most change nothing.

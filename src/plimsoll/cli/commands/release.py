@@ -12,6 +12,7 @@ from plimsoll.cli.options import Options, Shared
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plimsoll.app import Home
     from plimsoll.operations import Shipped
 
 
@@ -30,14 +31,27 @@ def release(
     """
     from plimsoll.app import open_home
     from plimsoll.capability import load
+    from plimsoll.cli.page import working
     from plimsoll.cli.person import actor
     from plimsoll.operations import ship
 
-    capability = load(path)
-    with open_home(shared.settings(path)) as home:
-        shipped = ship(capability, home.yard(), label=label, actor=actor())
-    shared.answer(_document(shipped), _page)
+    capability, settings = load(path), shared.settings(path)
+    with open_home(settings) as home, working(quiet=shared.json) as say:
+        shipped = ship(capability, home.yard(say=say), label=label, actor=actor())
+        report = _report(home, capability.name, shipped)
+    shared.answer({**_document(shipped), "report": report}, _page)
     return 0 if shipped.verdict is None or shipped.verdict.ruling.value == "pass" else 1
+
+
+def _report(home: Home, capability: str, shipped: Shipped) -> str:
+    """The report as a file that a browser opens; "" where there is none."""
+    digest = home.catalog.release(capability, shipped.release).report
+    if not digest:
+        return ""
+    path = home.settings.home / "reports" / f"{shipped.release[:12]}.html"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(home.objects.get(digest))
+    return str(path)
 
 
 def _document(shipped: Shipped) -> dict[str, Any]:
@@ -64,6 +78,8 @@ def _page(console: Console, document: dict[str, Any]) -> None:
         return
     draw_findings(console, verdict)
     console.print(f"gate: {coloured(verdict['ruling'])}")
+    if document["report"]:
+        console.print(f"the report, with plots: {escaped(document['report'])}", soft_wrap=True)
     if verdict["ruling"] == "pass":
         console.print(f"\nIt is {document['state']} and waits for its rollout: [bold]plimsoll up[/bold]")
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from plimsoll.cli.reading import Names
-    from plimsoll.kernel.ports import Catalog
+    from plimsoll.kernel.ports import CatalogReader
     from plimsoll.kernel.rollout import Deployment
 
 
@@ -33,16 +33,16 @@ def status(
 
     Example: plimsoll status --json
     """
-    from plimsoll.cli.reading import capabilities_of, catalog_of
+    from plimsoll.cli.reading import capabilities_of, look
 
     settings = shared.settings()
-    with catalog_of(settings) as catalog:
+    with look(settings) as catalog:
         found = [_document(catalog, name) for name in capabilities_of(catalog, capability)]
     shared.answer({"home": str(settings.home), "capabilities": found}, _page)
     return 0
 
 
-def _document(catalog: Catalog, capability: str) -> dict[str, Any]:
+def _document(catalog: CatalogReader, capability: str) -> dict[str, Any]:
     from plimsoll.cli.reading import Names
     from plimsoll.kernel.rollout import shares
 

@@ -1,5 +1,4 @@
-"""The catalog: what is known and what was decided, behind SQL."""
+"""The catalog: what is known and what was decided, behind SQL.
 
-from plimsoll.store.catalog.sql import SqlCatalog
-
-__all__ = ["SqlCatalog"]
+``SqlCatalog`` reads and writes; ``SqliteReader`` looks. The room offers both; importing one does not load the other.
+"""

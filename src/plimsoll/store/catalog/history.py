@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, insert, literal_column, select
 
-from plimsoll.errors import Damaged
 from plimsoll.kernel.chain import GENESIS, Entry, Line, link
-from plimsoll.store.catalog.codec import document, from_us, mapping, to_us
+from plimsoll.store.catalog.codec import document, from_us, line_of, mapping, to_us
 from plimsoll.store.catalog.engine import Database
 from plimsoll.store.catalog.tables import ledger
 
@@ -71,7 +70,7 @@ def lines(
     ordered = wanted.order_by(seq.desc() if newest_first else seq).limit(_PAGE)
     page = _page(database, ordered)
     while page:
-        yield from (_line(row, lenient) for row in page)
+        yield from (line_of(row, lenient=lenient) for row in page)
         last = page[-1].seq
         page = _page(database, ordered.where(seq < last if newest_first else seq > last))
 
@@ -91,30 +90,3 @@ def _row(line: Line) -> dict[str, Any]:
     columns = msgspec.structs.asdict(line.entry)
     columns |= {"seq": line.seq, "previous": line.previous, "digest": line.digest}
     return columns | {"at": to_us(line.entry.at), "body": document(line.entry.body)}
-
-
-def _line(row: Row[Any], lenient: bool) -> Line:
-    try:
-        body, at = mapping(row.body), from_us(row.at)
-    except (ValueError, OverflowError, TypeError) as error:  # msgspec's and Unicode's errors are ValueErrors
-        if not lenient:
-            raise _damaged(row, error) from error
-        body, at = {"unreadable": repr(row.body)}, from_us(0)
-    entry = Entry(
-        at=at,
-        capability=str(row.capability),
-        kind=str(row.kind),
-        subject=str(row.subject),
-        summary=str(row.summary),
-        actor=str(row.actor),
-        body=body,
-    )
-    return Line(seq=row.seq, previous=str(row.previous), digest=str(row.digest), entry=entry)
-
-
-def _damaged(row: Row[Any], error: Exception) -> Damaged:
-    return Damaged(
-        f"line {row.seq} of the ledger was changed: it cannot be read ({error})",
-        hint="plimsoll log --verify names everything that was changed",
-        details={"seq": row.seq},
-    )

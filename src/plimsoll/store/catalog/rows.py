@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from plimsoll.errors import Conflict, Damaged, UsageError
+from plimsoll.errors import Conflict, UsageError
 from plimsoll.kernel.digest import digest as digest_of
-from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.ports import IncidentRow, ReleaseRow, RunRow, SnapshotRow
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.store.catalog.codec import document, from_us, mapping, to_us
+from plimsoll.store.catalog.codec import deployment_of, document, from_us, incident_of, mapping, release_of, to_us
 from plimsoll.store.catalog.tables import deployments, incidents, releases, runs, snapshots
 
 
@@ -37,32 +36,17 @@ def set_gate(connection: Connection, digest: str, gate: Mapping[str, Any], repor
 
 def releases_of(connection: Connection, capability: str) -> list[ReleaseRow]:
     query = select(releases).where(releases.c.capability == capability).order_by(releases.c.position)
-    return [release_row(row) for row in connection.execute(query)]
+    return [release_of(row) for row in connection.execute(query)]
 
 
-def release_row(row: Row[Any]) -> ReleaseRow:
-    try:
-        manifest = Manifest.from_bytes(row.manifest.encode())
-    except ValueError as error:
-        raise Damaged(f"the manifest of release {row.digest[:12]} cannot be read: {error}") from error
-    if manifest.digest != row.digest:
-        raise Damaged(f"the manifest of release {row.digest[:12]} was changed: its digest is {manifest.short}")
-    return ReleaseRow(
-        digest=row.digest,
-        capability=row.capability,
-        manifest=manifest,
-        label=row.label,
-        created_at=from_us(row.created_at),
-        gate=mapping(row.gate),
-        report=row.report,
-    )
+def names_of(connection: Connection, capability: str) -> list[tuple[str, str]]:
+    """(digest, label) of every release, oldest first."""
+    query = select(releases.c.digest, releases.c.label).where(releases.c.capability == capability)
+    return [(row.digest, row.label) for row in connection.execute(query.order_by(releases.c.position))]
 
 
-def find_release(connection: Connection, capability: str, name: str) -> Row[Any] | None:
-    """The row named exactly so: by digest, or the newest of that label."""
-    named = (releases.c.digest == name) | (releases.c.label == name)
-    query = select(releases).where(releases.c.capability == capability, named)
-    return connection.execute(query.order_by(releases.c.position.desc()).limit(1)).first()
+def release(connection: Connection, digest: str) -> ReleaseRow:
+    return release_of(connection.execute(select(releases).where(releases.c.digest == digest)).one())
 
 
 def capabilities(connection: Connection) -> list[str]:
@@ -156,12 +140,7 @@ def add_run(connection: Connection, row: RunRow) -> None:
 
 def deployment(connection: Connection, capability: str) -> Deployment:
     row = connection.execute(select(deployments).where(deployments.c.capability == capability)).first()
-    if row is None:
-        return Deployment(capability=capability)
-    try:
-        return msgspec.json.decode(row.document, type=Deployment)
-    except ValueError as error:
-        raise Damaged(f"the deployment of {capability} cannot be read: {error}") from error
+    return Deployment(capability=capability) if row is None else deployment_of(row)
 
 
 def replace_deployment(connection: Connection, wanted: Deployment) -> Deployment:
@@ -206,16 +185,4 @@ def incidents_of(connection: Connection, capability: str, open_only: bool) -> li
     query = select(incidents).where(incidents.c.capability == capability)
     if open_only:
         query = query.where(incidents.c.closed_at.is_(None))
-    return [_incident(row) for row in connection.execute(query.order_by(incidents.c.opened_at, incidents.c.id))]
-
-
-def _incident(row: Row[Any]) -> IncidentRow:
-    return IncidentRow(
-        id=row.id,
-        capability=row.capability,
-        kind=row.kind,
-        summary=row.summary,
-        opened_at=from_us(row.opened_at),
-        closed_at=None if row.closed_at is None else from_us(row.closed_at),
-        details=mapping(row.details),
-    )
+    return [incident_of(row) for row in connection.execute(query.order_by(incidents.c.opened_at, incidents.c.id))]

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, insert, inspect, select
 
 from plimsoll.errors import UsageError
 from plimsoll.store.catalog.engine import Database
-from plimsoll.store.catalog.tables import REVISION, metadata, version
+from plimsoll.store.catalog.revision import REVISION
+from plimsoll.store.catalog.tables import metadata, version
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

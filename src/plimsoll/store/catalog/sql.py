@@ -10,8 +10,9 @@ from plimsoll.errors import Unavailable
 from plimsoll.kernel.chain import Entry, Line
 from plimsoll.kernel.ports import Commit, Fence, IncidentRow, ReleaseRow, RunRow, SnapshotRow
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.store.catalog import fencing, history, lookup, rows, schema
+from plimsoll.store.catalog import fencing, history, rows, schema
 from plimsoll.store.catalog.engine import Database
+from plimsoll.store.catalog.lookup import meant
 from plimsoll.store.catalog.rows import add_snapshot
 from plimsoll.store.checkpoints import Checkpoints
 
@@ -44,7 +45,7 @@ class SqlCatalog:
 
     def release(self, capability: str, name: str) -> ReleaseRow:
         with self._database.reading() as connection:
-            return lookup.release(connection, capability, name)
+            return rows.release(connection, meant(rows.names_of(connection, capability), capability, name))
 
     def releases(self, capability: str) -> list[ReleaseRow]:
         with self._database.reading() as connection:

@@ -1,7 +1,7 @@
 """The catalog's tables. Times are whole microseconds since the epoch; documents are JSON text.
 
 Text and not JSONB, because a ledger line must come back exactly as it was written. A change here needs a migration
-(``migrations/versions``) and a new ``REVISION``; a test holds tables and migrations together.
+(``migrations/versions``) and a new ``revision.REVISION``; a test holds tables and migrations together.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-
-REVISION = "0002"
-"""The migration that these tables are the result of."""
 
 metadata = MetaData()
 

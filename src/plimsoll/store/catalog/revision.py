@@ -1,0 +1,4 @@
+"""Which tables this Plimsoll's catalog has."""
+
+REVISION = "0002"
+"""The migration that ``tables`` are the result of."""
