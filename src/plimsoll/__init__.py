@@ -5,13 +5,14 @@ What a capability file needs is here; it is imported when it is used, so that ``
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from plimsoll.lazy import names_of
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "plimsoll.capability": (
+_MODULES = {
+    "capability": (
         "Answer",
         "BinaryClassification",
         "Capability",
@@ -21,13 +22,13 @@ _HOMES = {
         "Split",
         "Table",
     ),
-    "plimsoll.features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
-    "plimsoll.kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
-    "plimsoll.kernel.rollout": ("Canary", "Live", "Shadow"),
-    "plimsoll.kernel.verdict": ("Policy",),
-    "plimsoll.client": ("Client",),
+    "features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
+    "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
+    "kernel.rollout": ("Canary", "Live", "Shadow"),
+    "kernel.verdict": ("Policy",),
+    "client": ("Client",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Answer",
@@ -74,8 +75,4 @@ if TYPE_CHECKING:
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'plimsoll' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__ = names_of(__name__, _HOME)

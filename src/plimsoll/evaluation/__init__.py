@@ -6,8 +6,9 @@ of it to a person. Nothing is judged here.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.evaluation import look
@@ -48,9 +49,4 @@ _HOMES = {
     "rowset": "rows",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Loads a part when it is asked for: the plots' libraries only where a report is made."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)

@@ -6,8 +6,9 @@ whole gate set, and travels with golden rows: inputs and the answers that a repl
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.models.engine import Engine, OnnxEngine, PythonEngine
@@ -26,9 +27,4 @@ _HOMES = {
     "package": "packing",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Loads a part when it is asked for: a serving process never loads the converters."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)

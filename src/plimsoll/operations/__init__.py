@@ -5,8 +5,9 @@ Names are imported when they are first used: the loop of a serving process loads
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.operations.collecting import collect_garbage
@@ -68,8 +69,4 @@ _HOMES = {
     "story_page": "story.page",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)

@@ -6,8 +6,9 @@ and the clock differ. Names are imported when they are first used: a rehearsal l
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.serving.drill import Drill
@@ -60,8 +61,4 @@ _HOMES = {
     "target": "route",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)

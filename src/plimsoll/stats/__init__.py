@@ -7,8 +7,9 @@ this package costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.stats.change import Detection, mean_detector, rate_detector
@@ -59,9 +60,4 @@ __all__ = [
     "t_interval",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Loads a name's module when the name is first asked for (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = names_of(__name__, _HOMES)
