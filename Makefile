@@ -13,7 +13,7 @@ demo: $(VENV)/.demo                ## rehearse the flights: a real year through 
 test: $(VENV)/.dev lint            ## linters, types, architecture, and every test
 	$(BIN)/python -m pytest -n auto
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev                 ## code only: what the documents quote is laid out by hand
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import socket
@@ -42,6 +43,7 @@ class Home:
     checkpoints: Checkpoints
     clock: Clock
     notifier: Notifier
+    held: list[int]  # locks on writers' names, let go when the home is closed
 
     @property
     def scratch(self) -> Path:
@@ -60,23 +62,36 @@ class Home:
         return replace(made, say=say) if say else made
 
     def log(self) -> SegmentLog:
-        """The event log, with segments of this process's own: the first writer's name that nobody holds.
+        """The event log, with segments of this process's own.
 
         Raises Unavailable if all WRITERS are recording.
         """
         events = self.settings.events
+        return SegmentLog(
+            self.settings.segments,
+            durability=events.durability,
+            segment_bytes=events.segment_bytes,
+            writer=self._writer(),
+        )
+
+    def _writer(self) -> str:
+        """The first writer's name that no other process of this home has. Taken now: the log takes it at its first
+        record, and two servers that started idle would then both believe it theirs."""
+        folder = self.settings.home / "writers"
+        folder.mkdir(parents=True, exist_ok=True)
         for n in range(WRITERS):
+            fd = os.open(folder / f"w{n}", os.O_RDWR | os.O_CREAT)
             try:
-                return SegmentLog(
-                    self.settings.segments,
-                    durability=events.durability,
-                    segment_bytes=events.segment_bytes,
-                    writer=f"w{n}",
-                )
-            except Unavailable:
-                if n == WRITERS - 1:
-                    raise
-        raise AssertionError("the loop returns or raises")
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                continue
+            self.held.append(fd)
+            return f"w{n}"
+        raise Unavailable(
+            f"{WRITERS} processes are recording into {self.settings.home} already",
+            hint="stop one of them, or give the next one a home of its own",
+        )
 
     def repairs(self) -> list[str]:
         """What opening found half done and put right."""
@@ -91,6 +106,7 @@ def open_home(settings: Settings, *, clock: Clock | None = None, notifier: Notif
     catalog = SqlCatalog(settings.catalog_url, checkpoints=checkpoints)
     hook = settings.webhook
     told = notifier or (Webhook(hook.url, timeout_s=hook.timeout_s) if hook.url else LogNotifier())
+    held: list[int] = []
     try:
         yield Home(
             settings=settings,
@@ -99,8 +115,11 @@ def open_home(settings: Settings, *, clock: Clock | None = None, notifier: Notif
             checkpoints=checkpoints,
             clock=clock or WallClock(),
             notifier=told,
+            held=held,
         )
     finally:
+        for fd in held:
+            os.close(fd)
         if isinstance(told, Webhook):
             told.close()
         catalog.close()

@@ -14,3 +14,14 @@ def counting(training: Any, params: Any) -> Any:
     rows = training.labelled()
     COUNTED.append(len(rows))
     return make_pipeline(StandardScaler(), LogisticRegression(C=params.get("c", 1.0))).fit(rows.X, rows.y)
+
+
+def imputing(training: Any, params: Any) -> Any:
+    """One that takes missing values."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = training.labelled()
+    return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(rows.X, rows.y)

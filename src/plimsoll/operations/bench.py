@@ -114,10 +114,10 @@ def split(capability: Capability, questions: Questions, now: datetime) -> Parts:
     wanted = capability.split.gate_blocks
     mature = questions.asked_at + np.timedelta64(int(capability.maturity / timedelta(microseconds=1)), "us")
     limit = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
-    names, first = np.unique(questions.blocks, return_index=True)
-    order = names[np.argsort(questions.asked_at[first], kind="stable")]
-    immature = set(questions.blocks[mature > limit])
-    complete = [b for b in order if b not in immature]
+    _, first, codes = np.unique(questions.blocks, return_index=True, return_inverse=True)
+    order = np.argsort(questions.asked_at[first], kind="stable")
+    immature = set(codes[mature > limit].tolist())
+    complete = [int(code) for code in order if int(code) not in immature]
     if len(complete) <= wanted:
         raise UsageError(
             f"{capability.name}: {len(complete)} complete blocks are too few: the gate takes {wanted}, and training "
@@ -128,8 +128,8 @@ def split(capability: Capability, questions: Questions, now: datetime) -> Parts:
     if capability.split.train_blocks is not None:
         train = train[-capability.split.train_blocks :]
     return Parts(
-        questions.take(np.isin(questions.blocks, train)),
-        questions.take(np.isin(questions.blocks, gate)),
+        questions.take(np.isin(codes, train)),
+        questions.take(np.isin(codes, gate)),
     )
 
 

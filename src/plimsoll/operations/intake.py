@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -77,7 +78,14 @@ def rows_of(capability: Capability, table: Table | Source) -> Path:
 
 
 def contract_of(capability: Capability, table: Table | Source) -> Contract:
-    return Contract.load(capability.folder / table.contract)
+    """The table's contract, read again only when its file has changed."""
+    path = capability.folder / table.contract
+    return _read(path, path.read_bytes()) if path.is_file() else Contract.load(path)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, content: bytes) -> Contract:
+    return Contract.load(path)
 
 
 def _take(capability: Capability, table: Table | Source, yard: Yard, related: Mapping[str, list[Path]]) -> Taken:

@@ -35,7 +35,7 @@ class Materialiser:
         self._capability, self._catalog, self._objects = capability, catalog, objects
         self._online, self._folder = online, folder
         self._timelines = Timelines()
-        self._until: dict[str, int] = {}  # name online → what was applied last
+        self._applied: dict[str, tuple[str, int]] = {}  # name online → (snapshot, until when) of what was applied last
         self._held: dict[tuple[str, str], tuple[str, Timeline]] = {}  # (view's digest, feed) → (snapshot, timeline)
         self._schemas: dict[str, FeatureSchema] = {}
 
@@ -43,10 +43,11 @@ class Materialiser:
         """Make the views that ``rows`` use current as of ``now``."""
         now_us = microseconds_of(now)
         for binding in {b.online: b for row in rows for b in self.schema(row).views}.values():
-            timeline, is_new = self._newest(binding)
-            after = BEGINNING_US if is_new else self._until.get(binding.online, BEGINNING_US)
+            snapshot, timeline = self._newest(binding)
+            same, until = self._applied.get(binding.online, ("", BEGINNING_US))
+            after = until if same == snapshot else BEGINNING_US  # a new snapshot may know more about the past, too
             self._online.apply(binding.online, timeline.rows_between(after, now_us))
-            self._until[binding.online] = now_us
+            self._applied[binding.online] = (snapshot, now_us)
 
     def schema(self, row: ReleaseRow) -> FeatureSchema:
         if row.digest not in self._schemas:
@@ -54,11 +55,12 @@ class Materialiser:
         return self._schemas[row.digest]
 
     def timelines_of(self, schema: FeatureSchema) -> Mapping[str, Timeline]:
-        """By the view's name, as they are materialised now: what skew is judged against."""
-        return {b.view: self._newest(b)[0] for b in schema.views}
+        """By the view's name, as they are materialised now: what skew is judged against. A newer snapshot is not looked
+        at before it is brought."""
+        return {b.view: (self._held.get((b.digest, b.feed)) or self._newest(b))[1] for b in schema.views}
 
-    def _newest(self, binding: Binding) -> tuple[Timeline, bool]:
-        """The timeline of a view over its feed's newest snapshot, and whether it was just compiled."""
+    def _newest(self, binding: Binding) -> tuple[str, Timeline]:
+        """A view's timeline over its feed's newest snapshot, and that snapshot's digest."""
         snapshot = self._catalog.snapshot(binding.feed)
         if snapshot is None:
             raise Unavailable(
@@ -68,9 +70,9 @@ class Materialiser:
         key = (binding.digest, binding.feed)
         held = self._held.get(key)
         if held is not None and held[0] == snapshot.digest:
-            return held[1], False
+            return held
         view = self._timelines.view(binding, self._capability.known_views)
         files = Snapshots(self._objects, self._catalog).materialise(snapshot, self._folder / "snapshots")
         timeline = self._timelines.of(view, binding.feed, files)
         self._held[key] = (snapshot.digest, timeline)
-        return timeline, True
+        return self._held[key]

@@ -42,14 +42,21 @@ class MemoryOnline:
         row = self._views.get(view, {}).get(entity)
         if as_of_us is None or row is None or row[0] <= as_of_us or not self._history_us:
             return row
-        earlier = self._replaced[view].get(entity, ())
-        return next((r for r in reversed(earlier) if r[0] <= as_of_us), None)
+        return self._earlier(view, entity, as_of_us)
 
     def get_many(self, view: str, entities: Sequence[str], as_of_us: Sequence[int] | None = None) -> list[Row | None]:
-        if as_of_us is not None and self._history_us:
-            return [self.get(view, entity, at) for entity, at in zip(entities, as_of_us, strict=True)]
         held = self._views.get(view, {})
-        return [held.get(entity) for entity in entities]
+        rows = [held.get(entity) for entity in entities]
+        if as_of_us is None or not self._history_us:
+            return rows
+        return [
+            row if row is None or row[0] <= at else self._earlier(view, entity, at)
+            for row, entity, at in zip(rows, entities, as_of_us, strict=True)
+        ]
+
+    def _earlier(self, view: str, entity: str, as_of_us: int) -> Row | None:
+        """Of the rows that were replaced the last one known by then."""
+        return next((row for row in reversed(self._replaced[view].get(entity, ())) if row[0] <= as_of_us), None)
 
 
 def _keep(rows: list[Row], row: Row, since_us: int) -> None:

@@ -1,0 +1,142 @@
+"""`plimsoll up` as people run it: processes on a scaffolded capability, spoken to over the wire."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from plimsoll.client import Client
+from plimsoll.kernel.lease import Lease
+from plimsoll.kernel.lifecycle import State
+from plimsoll.scaffold import sample_plan, write
+from plimsoll.store import SqlCatalog
+
+ORDER = {"order_id": "o1", "channel": "web", "price_eur": 30.0, "items": 2}
+PATIENCE_S = 30.0
+
+
+def scaffold(folder: Path) -> Path:
+    """The capability ``orders``, with a loop that passes often and a lease that runs out soon."""
+    write(sample_plan("orders", "binary"), folder)
+    (folder / "plimsoll.toml").write_text("[loop]\nevery_s = 0.05\nlease_s = 1.0\n")
+    return folder
+
+
+def command(folder: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "plimsoll.cli", *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def run(folder: Path, *words: str) -> tuple[int, Any]:
+    """(exit code, what it said as JSON)."""
+    process = command(folder, *words, "--json")
+    out, err = process.communicate(timeout=PATIENCE_S * 2)
+    return process.returncode, json.loads(out or err)
+
+
+def catalog_of(folder: Path) -> SqlCatalog:
+    return SqlCatalog(f"sqlite:///{folder / '.plimsoll' / 'catalog.db'}")
+
+
+def hold_lease(folder: Path, release: str) -> None:
+    """``release`` went live in an earlier life of this home."""
+    from datetime import UTC, datetime
+
+    from plimsoll.kernel.ports import Commit
+
+    catalog = catalog_of(folder)
+    d, now = catalog.deployment("orders"), datetime.now(UTC)
+    lease = Lease(release=release, granted_at=now, keep=(), since=now, renewed_at=now)
+    after = msgspec.structs.replace(d, lease=lease, queue=(), states={**d.states, release: State.LIVE})
+    catalog.commit(Commit(deployment=after, entries=()), None)
+    catalog.close()
+
+
+class Up:
+    """A running `plimsoll up`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = command(folder, "up", "--port", "0", "--json")
+        self.said: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        self.errors: list[str] = []
+        self._threads = [threading.Thread(target=self._listen), threading.Thread(target=self._errors)]
+        for thread in self._threads:
+            thread.start()
+        self.url = self.hear("http://").rpartition(" ")[2]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(json.loads(line)["said"])
+
+    def _errors(self) -> None:
+        assert self.process.stderr is not None
+        self.errors += self.process.stderr.readlines()
+
+    def hear(self, what: str, *, within_s: float = PATIENCE_S) -> str:
+        """The next thing it says with ``what`` in it."""
+        while what not in (said := self._lines.get(timeout=within_s)):
+            self.said.append(said)
+        self.said.append(said)
+        return said
+
+    def client(self, **options: Any) -> Client:
+        return Client(self.url, "orders", **options)
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(method, path, None if body is None else json.dumps(body))
+        response = connection.getresponse()
+        said = response.read()
+        connection.close()
+        return response.status, json.loads(said)
+
+    def stop(self, sig: int | None = None) -> int:
+        """Its exit code."""
+        import signal
+
+        self.process.send_signal(signal.SIGTERM if sig is None else sig)
+        code = self.process.wait(timeout=PATIENCE_S)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        return code
+
+    def __enter__(self) -> Up:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            import signal
+
+            self.stop(signal.SIGKILL)
+
+
+def until(true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> float:
+    """Ask until it is so; the seconds that took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < within_s, "it never came"
+    return time.monotonic() - began

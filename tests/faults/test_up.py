@@ -1,0 +1,145 @@
+"""`plimsoll up` from end to end, alone and beside another one, through signals, kills and a full disk."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from processes import ORDER, Up, catalog_of, hold_lease, run, scaffold, until
+
+from plimsoll.errors import Unavailable
+from plimsoll.kernel.records import Event
+from plimsoll.store import SegmentLog
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one gated release, which no test changes."""
+    folder = scaffold(tmp_path_factory.mktemp("released") / "orders")
+    code, said = run(folder, "release", "--label", "first")
+    assert code == 0 and said["state"] == "gated"
+    return folder
+
+
+@pytest.fixture
+def folder(released: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    from shutil import copytree
+
+    return Path(copytree(released, tmp_path / "orders"))
+
+
+def release_of(folder: Path) -> str:
+    catalog = catalog_of(folder)
+    digest = catalog.releases("orders")[0].digest
+    catalog.close()
+    return digest
+
+
+def kinds(folder: Path) -> list[str]:
+    catalog = catalog_of(folder)
+    found = [line.entry.kind for line in catalog.ledger()]
+    catalog.close()
+    return found
+
+
+def recorded(folder: Path) -> Counter[str]:
+    """The ids of the events in the log, as whoever opens it next finds them."""
+    log = SegmentLog(folder / ".plimsoll" / "events", writer="reader")
+    found = Counter(r.id for r in log.read(limit=10**9)[0] if isinstance(r, Event))
+    assert list(log.verify()) == []
+    log.close()
+    return found
+
+
+def test_a_day_in_the_life_of_a_server(folder: Path) -> None:
+    """Asked over OIP and by the client, told, rolled back from elsewhere, stopped with 0, and started again."""
+    release = release_of(folder)
+    hold_lease(folder, release)
+    with Up(folder) as up, up.client() as client:
+        answer = client.ask(**ORDER)
+        assert answer.release == release and answer.score is not None
+        tensors = [
+            {"name": name, "shape": [1], "datatype": kind, "data": [ORDER[name]]}
+            for name, kind in [("order_id", "BYTES"), ("channel", "BYTES"), ("price_eur", "FP64"), ("items", "INT64")]
+        ]
+        status, said = up.call("POST", "/v2/models/orders/infer", {"inputs": tensors})
+        assert status == 200 and said["outputs"][1]["data"] == [release]
+        assert said["outputs"][0]["data"][0] == pytest.approx(answer.score)
+        assert client.tell(answer.event_id, 1).accepted == 1
+        code, rolled = run(folder, "rollback", "--reason", "nonsense for shops")
+        assert code == 0 and rolled["live"] == "fallback"
+        assert until(lambda: client.ask(**ORDER).release == "fallback") < 1.0
+        assert up.stop() == 0
+    with Up(folder) as again, again.client() as client:
+        assert client.ask(**ORDER).release == "fallback"
+        assert client.tell(answer.event_id, 1).duplicate == 1, "it knows what the one before was told"
+        assert again.stop() == 0
+    assert "rolled_back" in kinds(folder) and max(recorded(folder).values()) == 1
+    assert run(folder, "log", "--verify")[0] == 0
+
+
+def test_two_servers_on_one_home_both_serve_and_one_decides(folder: Path) -> None:
+    """One starts the rollout; when that one is killed, the other decides about the next."""
+    with Up(folder) as one, Up(folder) as two, one.client() as first, two.client() as second:
+        until(lambda: "started" in kinds(folder))
+        answers = [client.ask(**ORDER) for client in (first, second) for _ in range(5)]
+        assert {a.release for a in answers} == {"fallback"}
+        assert second.tell(answers[0].event_id, 0).accepted == 1, "either knows what the other answered"
+        assert kinds(folder).count("started") == 1
+        assert one.stop(signal.SIGKILL) == -9
+        assert run(folder, "rollout", "abort", "--reason", "another is coming")[0] == 0
+        path = folder / "capability.py"
+        path.write_text(path.read_text().replace("owner=", "seed=5,\n    owner="))
+        assert run(folder, "release", "--label", "second")[0] == 0
+        until(lambda: kinds(folder).count("started") == 2)
+        assert second.ask(**ORDER).release == "fallback" and two.stop() == 0
+    assert set(recorded(folder)) >= {a.event_id for a in answers} and run(folder, "log", "--verify")[0] == 0
+
+
+def test_a_server_that_stops_leaves_deciding_to_the_other_at_once(folder: Path) -> None:
+    """A proper stop gives the lease back: nobody waits for it to run out."""
+    text = (folder / "plimsoll.toml").read_text().replace("lease_s = 1.0", "lease_s = 600.0")
+    (folder / "plimsoll.toml").write_text(text)
+    with Up(folder) as one:
+        one.hear("started")
+        assert one.stop() == 0
+    assert run(folder, "rollout", "abort", "--reason", "another is coming")[0] == 0
+    path = folder / "capability.py"
+    path.write_text(path.read_text().replace("owner=", "seed=6,\n    owner="))
+    assert run(folder, "release")[0] == 0
+    with Up(folder) as two:
+        two.hear("started")
+        assert two.stop() == 0
+
+
+def test_a_full_disk_is_503_and_afterwards_all_is_well(folder: Path) -> None:
+    """What cannot be recorded is not answered; when there is space again it goes on, and nothing is doubled."""
+    with Up(folder) as up, up.client(retries=0) as client:
+        answered = [client.ask(**ORDER).event_id]
+        resource.prlimit(up.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        with pytest.raises(Unavailable, match="recording events failed"):
+            client.ask(**ORDER)
+        status, said = up.call("POST", "/v1/capabilities/orders/ask", {"inputs": ORDER})
+        assert status == 503 and said["error"]
+        resource.prlimit(up.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        answered += [client.ask(**ORDER).event_id for _ in range(20)]
+        assert up.stop() == 0
+    found = recorded(folder)
+    assert set(answered) == set(found) and max(found.values()) == 1
+
+
+def test_kill_9_of_the_whole_thing_repairs_and_goes_on(folder: Path) -> None:
+    """Three times, while asked: what was answered is there, and the rollout is where it was."""
+    answered: list[str] = []
+    for _ in range(3):
+        with Up(folder) as up, up.client(retries=0) as client:
+            until(lambda: "started" in kinds(folder))
+            answered += [client.ask(**ORDER).event_id for _ in range(15)]
+            assert up.stop(signal.SIGKILL) == -9
+    assert kinds(folder).count("started") == 1 and set(answered) <= set(recorded(folder))
+    code, status = run(folder, "status")
+    assert code == 0 and status["capabilities"][0]["rollout"]["stage"] == "shadow"
