@@ -42,7 +42,7 @@ def test_from_init_to_a_release_that_is_explained_and_made_again(
     explained = json.dumps(plimsoll("explain", released["label"]))
     for finding in released["verdict"]["findings"]:
         assert finding["requirement"] in explained and finding["evidence"] in explained
-    assert plimsoll("log", "--verify") == {"whole": True, "faults": plimsoll("log", "--verify")["faults"]}
+    assert plimsoll("log", "--verify")["whole"]
     assert [line["kind"] for line in plimsoll("log")["lines"]] == ["snapshot", "gate"]
 
     made = plimsoll("reproduce", released["label"])

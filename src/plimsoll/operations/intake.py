@@ -160,12 +160,13 @@ def _fresh(
             db.execute("SET threads = 1; SET TimeZone = 'UTC'")
             db.execute(f"CREATE VIEW delivered AS SELECT * FROM {_reading(rows)}")
             types = _types(db, "delivered")
-            numbered = f"SELECT row_number() OVER () AS {_PLACE}, * FROM delivered"
+            select = "SELECT * FROM delivered"
             if table.arrives_at:
-                where = _arrived(db, table, types, newest, now)
-            else:
-                where = _without(db, table, contract, types, known) if known else "true"
-            select = f"SELECT * EXCLUDE ({_PLACE}) FROM ({numbered}) AS delivered WHERE {where} ORDER BY {_PLACE}"
+                select += f" WHERE {_arrived(db, table, types, newest, now)}"
+            elif known:
+                numbered = f"(SELECT row_number() OVER () AS {_PLACE}, * FROM delivered) AS delivered"
+                where = _without(db, table, contract, types, known)
+                select = f"SELECT * EXCLUDE ({_PLACE}) FROM {numbered} WHERE {where} ORDER BY {_PLACE}"
             db.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet)")
             found = db.execute(f"SELECT count(*) FROM {_reading(target)}").fetchone()
         except duckdb.Error as error:
