@@ -125,7 +125,7 @@ def test_tainted_blocks_are_left_out_for_whoever_was_wrong() -> None:
     """The open day is no evidence about r1, nor about who is compared with it; for the others it is."""
     t = tally()
     t.read(a_day(0, SAYS))
-    t.taint("r1")
+    t.taint("r1", T0)
     t.read(days(3, SAYS)[len(a_day(0, SAYS)) :])
     t.close(T0 + 3 * DAY)
     assert [b.name for b in t.blocks(NO_WORSE, "r1", FALLBACK, t.closed)] == ["2025-03-02"]
@@ -151,7 +151,7 @@ def test_memory_is_bounded_by_the_window() -> None:
         t.read(a_day(day, SAYS, questions=4))
         t.close(T0 + (day + 1) * DAY)
         t.blocks(NO_WORSE, "r1", FALLBACK, t.closed)
-        t.taint("r1") if day % 10 == 0 else None
+        t.taint("r1", T0) if day % 10 == 0 else None
     assert len(t.closed) == 5 and len(t._rows) <= 8 and len(t._shut) == 5 and not t.tainted
     assert len(t._cache) <= 5 and all(len(hours) <= 7 * 4 for hours in t._counts.values())
 

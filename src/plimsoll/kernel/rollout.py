@@ -93,6 +93,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     has_fallback: bool = True
     seen_until: datetime | None = None  # the loop's own clock; never goes back
     incidents: dict[str, str] = {}  # release → its open incident
+    tainted: tuple[tuple[str, str], ...] = ()  # (release, block) gathered from wrong features: no evidence
 
     @property
     def live(self) -> str:

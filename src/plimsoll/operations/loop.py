@@ -126,6 +126,7 @@ class Loop:
         if read:
             self.read()
         now = self.clock.now()
+        self.tally.tainted.update(deployment.tainted)
         self._refresh(deployment, now)
         while len(decisions) < MOST_STEPS:
             decision = self._pass(deployment, now)
@@ -143,7 +144,7 @@ class Loop:
         self.skew.compare(now)
         for release in watched:
             if self.skew.problem(release):
-                self.tally.taint(release)
+                self.tally.taint(release, now - self.skew.window)
 
     def _pass(self, deployment: Deployment, now: datetime) -> Decision | None:
         """One decision, written; None when there is nothing to decide or somebody else decides."""
@@ -151,6 +152,7 @@ class Loop:
         decision = decide(deployment, self.observer.observe(deployment, now), self.terms)
         if decision is None:
             return None
+        decision = replace(decision, deployment=replace(decision.deployment, tainted=tuple(sorted(self.tally.tainted))))
         fence = self.catalog.acquire(f"loop:{self.capability.name}", self.holder, self.lease_ttl, self.clock.now())
         self._fence = fence or self._fence
         if fence is None:

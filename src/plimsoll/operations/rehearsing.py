@@ -122,10 +122,10 @@ class Stage:
     def in_warehouse(self, view: str, feed: str) -> Timeline:
         """The timeline that the warehouse has of a view over a feed's table. Known times keep the future out."""
         if (view, feed) not in self._warehouse:
-            self._warehouse[view, feed] = compile(self._views[view], self._kept(feed))
+            self._warehouse[view, feed] = compile(self._views[view], self.kept(feed))
         return self._warehouse[view, feed]
 
-    def _kept(self, feed: str, faults: Sequence[FeedFault] = ()) -> Sequence[Path]:
+    def kept(self, feed: str, faults: Sequence[FeedFault] = ()) -> Sequence[Path]:
         """The rows of a table that keep its contract, over the whole time, as its feed delivers them."""
         table = self._tables[feed]
         rows = rows_of(self.capability, table)
@@ -143,7 +143,7 @@ class Stage:
         if not faults:
             return self.in_warehouse(view, feed)
         if (view, feed) not in self._delivered:
-            self._delivered[view, feed] = compile(self._views[view], self._kept(feed, faults))
+            self._delivered[view, feed] = compile(self._views[view], self.kept(feed, faults))
         return self._delivered[view, feed]
 
     def load(self) -> None:
@@ -224,13 +224,12 @@ class _Traffic:
         c, plan = stage.capability, stage.plan
         s = c.source
         contract = contract_of(c, s)
-        path = rows_of(c, s)
         sent = [
             k.name for k in contract.columns if k.known_at and (k.known_at.published or k.known_at.column == ASKED_AT)
         ]
         label, arrives = c.task.label, s.arrives_at
         wanted = dict.fromkeys([*sent, s.asked_at, s.unit, label, arrives])
-        columns = read_columns([path], list(wanted), order=[s.asked_at, s.unit])
+        columns = read_columns(stage.kept(s.name), list(wanted), order=[s.asked_at, s.unit])
         asked = columns[s.asked_at].astype("datetime64[us]").astype(np.int64)
         rows = np.flatnonzero((asked > microseconds_of(plan.start)) & (asked <= microseconds_of(plan.until)))
         self._asked = asked[rows]

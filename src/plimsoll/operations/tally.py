@@ -223,9 +223,9 @@ class Tally:
                 for hour in [h for h in hours if h < oldest]:
                     del hours[hour]
 
-    def taint(self, release: str) -> None:
-        """The features that ``release`` sees now are wrong: its open blocks are no evidence of quality."""
-        self.tainted |= {(release, name) for name in self._open}
+    def taint(self, release: str, since: datetime) -> None:
+        """The features that ``release`` saw since then are wrong: the blocks still asked in are no evidence of quality."""
+        self.tainted |= {(release, b.name) for b in self._open.values() if b.last_at >= since}
 
     @property
     def closed_until(self) -> str:
