@@ -195,3 +195,15 @@ def test_a_view_that_does_not_keep_its_word_is_named(write: Write, wrong: View, 
 def test_no_rows_at_all_is_a_wrong_call() -> None:
     with pytest.raises(UsageError, match="no rows of 'trips'"):
         compile(last_trip, [])
+
+
+def test_beginning_in_the_middle_is_as_good_as_from_the_start(write: Write) -> None:
+    """The last row of each entity and what comes after it leave the store as all rows in their order do."""
+    timeline = compile(line_delays, [write(world(2)[0])])
+    middle, end = micros(datetime(2013, 3, 12)), micros(datetime(2013, 3, 20))
+    whole, late = MemoryOnline(), MemoryOnline()
+    whole.apply("v", timeline.rows_between(-EVER, end))
+    late.apply("v", timeline.rows_as_of(middle))
+    late.apply("v", timeline.rows_between(middle, end))
+    assert late.get_many("v", timeline.entities) == whole.get_many("v", timeline.entities)
+    assert len(list(timeline.rows_as_of(middle))) < len(list(timeline.rows_between(-EVER, middle)))

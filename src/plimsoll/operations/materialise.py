@@ -15,7 +15,6 @@ from plimsoll.operations.bench import Timelines
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-BEGINNING_US = -(2**62)
 
 
 def microseconds_of(at: datetime) -> int:
@@ -44,9 +43,11 @@ class Materialiser:
         now_us = microseconds_of(now)
         for binding in {b.online: b for row in rows for b in self.schema(row).views}.values():
             snapshot, timeline = self._newest(binding)
-            same, until = self._applied.get(binding.online, ("", BEGINNING_US))
-            after = until if same == snapshot else BEGINNING_US  # a new snapshot may know more about the past, too
-            self._online.apply(binding.online, timeline.rows_between(after, now_us))
+            same, until_us = self._applied.get(binding.online, ("", 0))
+            if same == snapshot:
+                self._online.apply(binding.online, timeline.rows_between(until_us, now_us))
+            else:  # a new snapshot may know more about the past, too
+                self._online.apply(binding.online, timeline.rows_as_of(now_us))
             self._applied[binding.online] = (snapshot, now_us)
 
     def schema(self, row: ReleaseRow) -> FeatureSchema:

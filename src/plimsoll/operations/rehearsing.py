@@ -162,7 +162,9 @@ class Stage:
             for binding in self.schema(row.digest).views:
                 if binding.online not in self.feeding:
                     self.feeding[binding.online] = self.delivered(binding.view, binding.feed)
-                    self.online.apply(binding.online, self.feeding[binding.online].rows_between(-(2**62), now_us))
+                    before_us = now_us - int(2 * self.plan.step / MICROSECOND)  # the history that the store keeps
+                    self.online.apply(binding.online, self.feeding[binding.online].rows_as_of(before_us))
+                    self.online.apply(binding.online, self.feeding[binding.online].rows_between(before_us, now_us))
 
 
 def rehearse(
