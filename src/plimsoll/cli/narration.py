@@ -5,6 +5,9 @@ Where the output is not a terminal the lines are plain and there is no bar.
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -148,17 +151,26 @@ def ending(console: Console, document: Mapping[str, Any], *, routine: int, repor
     label = next((r["label"] for r in document["releases"] if r["known_bad"]), document["releases"][-1]["label"]) if (
         document["releases"]
     ) else "RELEASE"  # fmt: skip
+    called = _called()
     steps = [
         ("look at it", str(report) if report else ""),
-        ("the ledger, checked", f"plimsoll log --verify --home {home}"),
-        ("one release's verdicts", f"plimsoll explain {label} --home {home}"),
-        ("what is live", f"plimsoll status --home {home}"),
+        ("the ledger, checked", f"{called} log --verify --home {home}"),
+        ("one release's verdicts", f"{called} explain {label} --home {home}"),
+        ("what is live", f"{called} status --home {home}"),
         ("why it works so", "docs/concepts"),
     ]
     console.print("\n[bold]What to do next[/bold]")
     for what, how in steps:
         if how:
             console.print(f"  {what:<24}{how}", markup=False, soft_wrap=True)
+
+
+def _called() -> str:
+    """How this command can be typed here: by its name where the shell finds it, else by its path."""
+    if shutil.which("plimsoll"):
+        return "plimsoll"
+    path = Path(sys.argv[0])
+    return os.path.relpath(path) if path.name == "plimsoll" else "plimsoll"
 
 
 def _releases(document: Mapping[str, Any], width: int) -> Any:
