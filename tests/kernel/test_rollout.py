@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -18,12 +17,11 @@ from plimsoll.kernel.rollout import (
     Live,
     Shadow,
     beside,
-    evidence_window,
     serves,
     shares,
 )
 
-from .given import HOUR, NOON, in_stage, live_with_predecessor, walk
+from .given import in_stage, live_with_predecessor, walk
 from .rules import check_deployment
 
 positions = st.floats(0.0, 1.0, exclude_max=True)
@@ -102,13 +100,6 @@ def test_a_candidate_and_its_champion_run_beside_once_each() -> None:
     """Paired: both answer every question."""
     assert beside(in_stage(0)) == ("r1", FALLBACK)
     assert FALLBACK not in beside(in_stage(3, has_fallback=False))
-
-
-def test_evidence_counts_from_the_sequence_s_beginning_to_what_is_mature() -> None:
-    """The shadow's evidence goes on into the canary."""
-    r = in_stage(2).rollout
-    assert r is not None
-    assert evidence_window(r, timedelta(hours=36), NOON + 48 * HOUR) == (NOON, NOON + 12 * HOUR)
 
 
 def test_a_stage_is_called_what_it_does() -> None:

@@ -6,7 +6,7 @@ shares, what runs beside, what is loaded) follows from it by the functions below
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -141,8 +141,3 @@ def serves(deployment: Deployment, position: float) -> str:
     if rollout and position < shares(deployment).get(rollout.release, 0.0):
         return rollout.release
     return deployment.live
-
-
-def evidence_window(rollout: Rollout, maturity: timedelta, now: datetime) -> tuple[datetime, datetime]:
-    """From when to when questions count for this stage: asked since its sequence began, and mature by now."""
-    return rollout.evidence_since, now - maturity

@@ -24,6 +24,7 @@ class Timelines:
     def __init__(self, most: int = 24) -> None:
         self._most = most
         self._held: dict[tuple[str, str, tuple[str, ...]], Timeline] = {}
+        self.leaks: dict[tuple[str, str], str] = {}  # (view's digest, feed) → what it tells too early, "" for nothing
 
     def of(self, view: View, feed: str, files: Sequence[Path]) -> Timeline:
         key = (view.digest, feed, tuple(p.name for p in files))

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from plimsoll.capability import Capability
-from plimsoll.data import unknown_at_question
 from plimsoll.errors import UsageError
 from plimsoll.features import FeatureSchema, TrainingSet
 from plimsoll.kernel.digest import canonical, digest_bytes
@@ -19,6 +18,7 @@ from plimsoll.kernel.manifest import Manifest
 from plimsoll.models import package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
 from plimsoll.operations.intake import Taken, take_in
+from plimsoll.operations.leakage import leakage
 from plimsoll.operations.yard import Yard
 from plimsoll.training import code_digest, environment, step, train
 
@@ -44,7 +44,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     questions = questions_of(capability, taken[capability.source.name])
     parts = split(capability, questions, yard.clock.now())
     declared = FeatureSchema.of(capability.features, bindings=capability.bindings)
-    problems = _unknown(capability, declared, taken)
+    problems = leakage(capability, declared, taken, timelines, parts.gate, yard.folder)
     schema = declared.fit(parts.train.columns)
     settings = _settings(capability, schema, parts)
     snapshots = {name: t.snapshot.digest for name, t in taken.items()}
@@ -143,10 +143,3 @@ def code_of(capability: Capability) -> dict[str, str]:
         path = capability.folder / capability.model
         code["model"] = digest_bytes(path.read_bytes()) if path.is_file() else ""
     return code
-
-
-def _unknown(capability: Capability, schema: FeatureSchema, taken: Mapping[str, Taken]) -> tuple[str, ...]:
-    """What the declared features read that was not known when it was asked for: one sentence a column."""
-    source = taken[capability.source.name]
-    faults = unknown_at_question(source.files, source.contract, capability.source.asked_at, schema.columns)
-    return tuple(f"leakage: {fault.sentence}" for fault in faults)
