@@ -52,6 +52,8 @@ def _busiest(gate: Questions) -> datetime:
 def _early(
     capability: Capability, binding: Binding, table: Taken, timelines: Timelines, then: datetime, folder: Path
 ) -> str:
+    if any(column.known_at is None for column in table.contract.columns):
+        return ""  # the contract does not say when its columns are known: there is nothing to hold the view against
     view = timelines.view(binding, capability.known_views)
     whole = timelines.of(view, binding.feed, table.files)
     found = leak(whole, compile(view, [_as_it_stood(capability, table, then, folder)]), microseconds_of(then))
