@@ -108,9 +108,9 @@ class Listener:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                listener.heard.put(json.loads(body))  # before the answer: who was answered may look at once
                 self.send_response(listener.status)
                 self.end_headers()
-                listener.heard.put(json.loads(body))
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Nothing: the test reads what was heard."""
