@@ -44,10 +44,12 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 # Needs uv. Never by hand: the locks are compiled from pyproject.toml, for every platform, with hashes.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 lock:
-	$(LOCK) pyproject.toml --all-extras --group dev --group flights -o requirements/dev.txt
-	$(LOCK) pyproject.toml --all-extras --group flights -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) pyproject.toml --extra all --group dev --group flights -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra all --group flights -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
 	$(LOCK) --group build -o requirements/build.txt
+	$(LOCK) --group triton -o requirements/triton.txt
+	$(LOCK) --group kserve -o requirements/kserve.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
