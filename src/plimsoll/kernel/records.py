@@ -16,6 +16,12 @@ FALLBACK = "fallback"
 """The name that release zero, the capability's declared fallback, answers under."""
 
 Role = Literal["live", "canary", "shadow", "beside", "fallback"]
+Action = Literal["answer", "abstain", "person", "fallback"]
+"""What the caller got: the release's answer, none, the advice to ask a person, or what stands in for an answer."""
+
+STAGES = ("admit", "parse", "cache", "wait", "features", "engine", "policy")
+"""The stages of a request that its event times, in their order. ``wait`` is for the micro-batch. Recording and
+rendering come after the event is written: the metrics have them."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +55,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True):
-    """One answered request. ``action`` is what the caller got: the model's answer, an abstention, the fallback's."""
+    """One answered request: who asked, which release answered, what the caller got and why.
+
+    ``served.role`` and ``rollout`` (the candidate's release) together are the variant. A field at its default is not
+    written, so that what an older program recorded reads as what it was: unknown.
+    """
 
     id: str
     capability: str
@@ -58,9 +68,26 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_default
     unit: str
     inputs: dict[str, Any]
     served: Answer
-    action: Literal["answer", "abstain", "fallback"] = "answer"
+    action: Action = "answer"
     tenant: str = ""
     rollout: str = ""
+    principal: str = ""
+    """Who asked: the name of the credential, never the credential."""
+    confidence: float | None = None
+    """How sure the answer was, 0–1, as the answer policy saw it."""
+    reason: str = ""
+    """Why the caller got this action, as one of the policy's words; empty for a plain answer."""
+    stages_us: tuple[int, ...] = ()
+    """Microseconds in each of STAGES. Whole ones: a float is nine bytes on the disk, these are one to three."""
+    feature_ages_s: dict[str, float] = {}
+    """How old each view's row was when it was looked up."""
+    cost_usd: float = 0.0
+    trace_id: str = ""
+    """The W3C trace, 32 hex digits, if it was sampled."""
+    cached: bool = False
+    """Whether the answer came out of the response cache: nothing was computed, so nothing can be compared."""
+    payload: bool = True
+    """False where ``inputs`` and ``served.features`` were left out by sampling: the event counts all the same."""
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True, tag="beside"):

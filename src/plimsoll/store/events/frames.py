@@ -6,6 +6,9 @@
 
 The mark at the front lets a reader find the next whole frame behind a damaged one; that is how a torn tail (nothing
 whole behind it: a write that was never acknowledged) is told from damage in the middle (acknowledged records behind it).
+
+Records are maps with names, not arrays: an array saves a tenth of the encoding (60 of 650 ns an event, 20 inputs) and
+of the bytes, and would make every field's place a promise. An old record lacks what came later, and still decodes.
 """
 
 from __future__ import annotations
