@@ -127,12 +127,6 @@ def test_metadata_describes_the_tensors(up: Running) -> None:
     assert up.call("GET", f"/v2/models/parcel-late/versions/{said['versions'][0]}/ready/")[0] == 200
 
 
-def test_binary_tensors_are_refused_in_words(up: Running) -> None:
-    """The extension is not spoken; the error says what to send."""
-    status, said = up.call("POST", "/v2/models/parcel-late/infer", b"{}", inference_header_content_length="2")
-    assert (status, "JSON" in said["error"]) == (400, True)
-
-
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     """Whatever is sent is a request or a UsageError, never anything else."""

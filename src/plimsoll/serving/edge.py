@@ -29,7 +29,16 @@ from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.pipeline import Reply
-from plimsoll.serving.responses import OTHER_ERRORS, NotFound, json_bytes, json_response, read_json, refusal, status_of
+from plimsoll.serving.responses import (
+    OTHER_ERRORS,
+    NotFound,
+    json_bytes,
+    json_response,
+    read_json,
+    refusal,
+    status_of,
+    tensors,
+)
 from plimsoll.serving.slashes import WithoutTrailingSlash
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -56,7 +65,7 @@ class Counter(Protocol):
         """The releases that are loaded."""
         ...
 
-    def question(self, inputs: Mapping[str, Any]) -> Question: ...
+    def question(self, inputs: Mapping[str, Any], *, anonymous: bool = False) -> Question: ...
 
     async def ask(self, questions: list[Question]) -> list[Reply]: ...
 
@@ -125,27 +134,26 @@ class Edge:
                 "the release that answers a unit is chosen by the rollout, and cannot be asked for",
                 hint=f"POST to /v2/models/{self._name}/infer",
             )
-        if "inference-header-content-length" in request.headers:
-            raise UsageError("binary tensor data is not spoken here", hint="send the tensors as JSON")
         body = await body_of(request, self._at.body_limit_bytes)
+        json_bytes_in = request.headers.get("inference-header-content-length")
 
-        async def answered() -> bytes:
-            asked = oip.read_request(body, self._at.form, self._task.kind)
-            replies = await self._replies([self._at.question(inputs) for inputs in asked.questions])
-            return oip.write_reply(self._name, asked, replies, self._task.kind)
+        async def answered() -> oip.Written:
+            asked = oip.read_request(body, self._at.form, self._task.kind, json_bytes_in)
+            questions = [self._at.question(inputs, anonymous=asked.anonymous) for inputs in asked.questions]
+            return oip.write_reply(self._name, asked, await self._replies(questions), self._task.kind)
 
-        return json_bytes(await self._first.of(request.headers.get("idempotency-key"), body, answered))
+        return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
     async def _ask(self, request: Request) -> Response:
         self._known(request)
         body = await body_of(request, self._at.body_limit_bytes)
 
-        async def answered() -> bytes:
+        async def answered() -> oip.Written:
             inputs = self._at.form.read(read_json(body, _Ask).inputs)
             (reply,) = await self._replies([self._at.question(inputs)])
-            return msgspec.json.encode(self._said(reply))
+            return oip.Written(msgspec.json.encode(self._said(reply)))
 
-        return json_bytes(await self._first.of(request.headers.get("idempotency-key"), body, answered))
+        return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
     async def _replies(self, questions: list[Question]) -> list[Reply]:
         replies = await self._at.ask(questions)

@@ -28,6 +28,8 @@ KINDS: Mapping[str, Kind] = {
     "timestamp": "time",
 }
 """The contract's logical types; every other one is text."""
+MATRIX = "features"
+"""The name under which all the numbers of a question may come together."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -39,9 +41,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """The columns of a capability's questions, by name, needed ones first."""
+    """The columns of a capability's questions, by name, needed ones first.
+
+    ``unit`` is the column that says whom an answer is sticky to. ``matrix``: the columns, in order, of a question
+    that is nothing but numbers and its unit; empty for one that needs anything else.
+    """
 
     entries: dict[str, Entry]
+    unit: str = ""
+    matrix: tuple[str, ...] = ()
 
     @staticmethod
     def of(capability: Capability, contract: Contract | None) -> Form:
@@ -52,7 +60,7 @@ class Form(msgspec.Struct, frozen=True):
         entries = {name: Entry(name, kinds.get(name, "text"), True) for name in _needed(capability)}
         for name in (capability.source.asked_at, *optional):
             entries.setdefault(name, Entry(name, kinds.get(name, "text"), False))
-        return Form(entries)
+        return Form(entries, capability.source.sticky or capability.source.unit, _matrix(entries, capability))
 
     def entry(self, name: str) -> Entry:
         """Raises UsageError with the nearest right name."""
@@ -148,6 +156,14 @@ def _needed(capability: Capability) -> tuple[str, ...]:
     names += [c for inputs in capability.inputs for c in inputs.columns]
     names += [view.entity for view in capability.views]
     return tuple(n for n in dict.fromkeys(names) if n != source.asked_at)
+
+
+def _matrix(entries: Mapping[str, Entry], capability: Capability) -> tuple[str, ...]:
+    """A column of that name wins: it cannot mean two things."""
+    source = capability.source
+    others = [e for e in entries.values() if e.needed and e.name != source.unit]
+    plain = (source.sticky or source.unit) == source.unit and all(e.kind in ("number", "integer") for e in others)
+    return tuple(e.name for e in others) if plain and MATRIX not in entries else ()
 
 
 def _known_when_asked(column: Column, capability: Capability) -> bool:

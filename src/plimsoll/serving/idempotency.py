@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from plimsoll.errors import UsageError
 from plimsoll.kernel.digest import digest_bytes
+from plimsoll.serving.oip import Written
 
 _LONGEST = 255
 
@@ -18,9 +19,9 @@ class FirstAnswers:
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[str, tuple[str, asyncio.Future[bytes]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[str, asyncio.Future[Written]]] = OrderedDict()
 
-    async def of(self, key: str | None, body: bytes, work: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def of(self, key: str | None, body: bytes, work: Callable[[], Awaitable[Written]]) -> Written:
         """The first answer under ``key``, or ``work``'s. A failed one is not kept: it may be tried again.
 
         Raises UsageError when the key came with another body before.

@@ -27,15 +27,21 @@ class QuestionMaker:
         self._block = _block_of(source)
         self._ids = ids
 
-    def __call__(self, inputs: Mapping[str, Any], asked_at: datetime, *, tenant: str = "") -> Question:
+    def __call__(
+        self, inputs: Mapping[str, Any], asked_at: datetime, *, tenant: str = "", anonymous: bool = False
+    ) -> Question:
         """The question that ``inputs`` ask at ``asked_at`` (aware). Its own column is filled in where it is absent.
 
-        Raises UsageError where the column that names the unit, or the block, is missing or null.
+        ``anonymous``: the question is a unit of its own, named by its event id. Raises UsageError where the column
+        that names the unit, or the block, is missing or null.
         """
-        unit = named(inputs, self._sticky)
+        unit = "" if anonymous else named(inputs, self._sticky)
+        id = self._ids(unit, asked_at)
         asked = {**inputs, self._asked_at: asked_at} if inputs.get(self._asked_at) is None else dict(inputs)
+        if anonymous:
+            unit = asked[self._sticky] = id
         return Question(
-            id=self._ids(unit, asked_at),
+            id=id,
             unit=unit,
             asked_at=asked_at,
             block=self._block(asked_at, inputs),

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from plimsoll.errors import PlimsollError, Refused, Unavailable, UsageError
 from plimsoll.serving.bodies import TooLarge
+from plimsoll.serving.oip import Written
 
 
 class NotFound(UsageError):
@@ -68,3 +69,11 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def json_bytes(body: bytes) -> Response:
     return Response(body, media_type="application/json")
+
+
+def tensors(written: Written) -> Response:
+    """An inference response; where binary data follows its JSON, the protocol's header says where it begins."""
+    if not written.json_bytes:
+        return json_bytes(written.body)
+    headers = {"inference-header-content-length": str(written.json_bytes)}
+    return Response(written.body, 200, headers, "application/octet-stream")

@@ -128,8 +128,8 @@ class Server:
             return f"{self.capability.name}: no release is live, and no fallback is declared"
         return f"release {short(live)} is not ready: {refused.get(live, 'it is not in the catalog')}"
 
-    def question(self, inputs: Mapping[str, Any]) -> Question:
-        return self._make(inputs, self._clock.now())
+    def question(self, inputs: Mapping[str, Any], *, anonymous: bool = False) -> Question:
+        return self._make(inputs, self._clock.now(), anonymous=anonymous)
 
     async def ask(self, questions: list[Question]) -> list[Reply]:
         if self._desk is None:

@@ -1,138 +1,108 @@
-"""An inference request read into questions.
-
-Inputs are a question's columns as tensors of shape [n] or [n, 1]; null is accepted for a missing value, beyond the
-protocol.
-"""
+"""The body of an inference request over REST: JSON, and after it the binary tensors, if there are any."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from plimsoll.errors import UsageError, nearest
-from plimsoll.serving.form import Entry, Form, value_of
-from plimsoll.serving.oip.datatypes import ACCEPTED, DATATYPES, is_a
-from plimsoll.serving.oip.writing import output_names
+from plimsoll.errors import UsageError
+from plimsoll.serving.form import Form
+from plimsoll.serving.oip.asking import InferRequest, asked, spoken
+from plimsoll.serving.oip.tensors import Tensor
 
-MOST_QUESTIONS = 10_000
-"""In one request; a larger one would hold up everybody else's."""
+Parameters = dict[str, Any]
 
 
-class _Tensor(msgspec.Struct, frozen=True):
+class InputTensor(msgspec.Struct, frozen=True):
+    """A tensor of the request; without ``data`` its parameter ``binary_data_size`` says how many bytes it has."""
+
     name: str
     shape: tuple[int, ...]
     datatype: str
-    data: list[Any]
-    parameters: dict[str, Any] = {}
+    data: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    parameters: Parameters = {}
 
 
-class _Wanted(msgspec.Struct, frozen=True):
+class RequestedOutput(msgspec.Struct, frozen=True):
+    """An output that is wanted; its parameter ``binary_data``: as raw bytes."""
+
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: Parameters = {}
 
 
-class _Request(msgspec.Struct, frozen=True):
-    inputs: tuple[_Tensor, ...]
+class InferBody(msgspec.Struct, frozen=True):
+    """The JSON of an inference request; its parameter ``binary_data_output``: every output as raw bytes."""
+
+    inputs: tuple[InputTensor, ...]
     id: str = ""
-    parameters: dict[str, Any] = {}
-    outputs: tuple[_Wanted, ...] = ()
+    parameters: Parameters = {}
+    outputs: tuple[RequestedOutput, ...] = ()
 
 
-class InferRequest(msgspec.Struct, frozen=True):
-    """What a caller asked: one dictionary of columns a question, and the outputs that are wanted (all if none)."""
-
-    id: str
-    questions: list[dict[str, Any]]
-    outputs: tuple[str, ...]
+_decoder = msgspec.json.Decoder(InferBody)
 
 
-_decoder = msgspec.json.Decoder(_Request)
+def read_request(body: bytes, form: Form, task: str, header_length: str | None = None) -> InferRequest:
+    """The questions in an inference request. Raises UsageError naming the tensor and what is wrong with it.
 
-
-def read_request(body: bytes, form: Form, task: str) -> InferRequest:
-    """The questions in an inference request. Raises UsageError naming the tensor and what is wrong with it."""
+    ``header_length``: what the header Inference-Header-Content-Length says, which is where the JSON ends.
+    """
+    end = len(body) if header_length is None else _json_bytes(header_length, len(body))
     try:
-        request = _decoder.decode(body)
+        request = _decoder.decode(memoryview(body)[:end])
     except msgspec.ValidationError as error:
         raise UsageError(f"this is no inference request: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f"the body is not valid JSON: {error}") from error
-    columns = _columns(request.inputs, form)
-    names = tuple(columns)
-    questions = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    wanted = tuple(output.name for output in request.outputs)
-    for name in wanted:
-        if name not in output_names(task):
-            raise UsageError(f"there is no output tensor {name!r}", hint=nearest(name, output_names(task)))
-    return InferRequest(request.id, questions, wanted)
+    return asked(
+        _tensors(request, body, end),
+        form,
+        task,
+        id=request.id,
+        parameters=request.parameters,
+        outputs=[(output.name, output.parameters) for output in request.outputs],
+    )
 
 
-def _columns(tensors: Sequence[_Tensor], form: Form) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {}
-    for tensor in tensors:
-        if tensor.name not in form.entries:
-            raise UsageError(f"there is no input tensor {tensor.name!r}", hint=nearest(tensor.name, form.entries))
-        if tensor.name in columns:
-            raise UsageError(f"the input tensor {tensor.name!r} is there twice")
-        columns[tensor.name] = _values(tensor, form.entries[tensor.name])
-    for name in form.needed:
-        if name not in columns:
-            raise UsageError(f"the input tensor {name!r} is missing", hint=f"needed: {', '.join(form.needed)}")
-    rows = {name: len(values) for name, values in columns.items()}
-    if len(set(rows.values())) > 1:
-        few, many = min(rows, key=rows.__getitem__), max(rows, key=rows.__getitem__)
-        raise UsageError(f"the input tensor {few!r} has {rows[few]} rows, and {many!r} has {rows[many]}")
-    return columns
-
-
-def _values(tensor: _Tensor, entry: Entry) -> list[Any]:
-    """The tensor's data as one value a question."""
-    if tensor.datatype not in DATATYPES:
+def _json_bytes(header_length: str, size: int) -> int:
+    if not (header_length.isascii() and header_length.isdecimal()) or int(header_length) > size:
         raise UsageError(
-            f"the input tensor {tensor.name!r} has the datatype {tensor.datatype!r}",
-            hint=nearest(tensor.datatype, DATATYPES),
+            f"Inference-Header-Content-Length is {header_length!r:.40}, and the body has {size} bytes",
+            hint="it is the length of the JSON in bytes; the binary tensors follow it",
         )
-    if tensor.datatype not in ACCEPTED[entry.kind]:
-        raise UsageError(
-            f"the input tensor {tensor.name!r} has the datatype {tensor.datatype}; it must be one of "
-            f"{', '.join(ACCEPTED[entry.kind])}"
-        )
-    rows = _rows(tensor)
-    flat = _flat(tensor, rows)
-    read = [_element(tensor, value) for value in flat]
-    try:
-        return [value_of(entry, value) for value in read]
-    except UsageError as error:
-        raise UsageError(f"the input tensor {tensor.name!r}: {error.message}") from error
+    return int(header_length)
 
 
-def _rows(tensor: _Tensor) -> int:
-    shape = tensor.shape
-    if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] != 1) or any(size < 0 for size in shape):
-        raise UsageError(f"the input tensor {tensor.name!r} has the shape {list(shape)}; it must be [n] or [n, 1]")
-    if not 1 <= shape[0] <= MOST_QUESTIONS:
-        raise UsageError(
-            f"the input tensor {tensor.name!r} has {shape[0]} rows; a request has 1 to {MOST_QUESTIONS:,} questions"
-        )
-    return shape[0]
+def _tensors(request: InferBody, body: bytes, at: int) -> list[Tensor]:
+    """The tensors with their data: their own, or the next bytes behind the JSON."""
+    found = []
+    for tensor in request.inputs:
+        spoken(tensor.parameters)
+        data: list[Any] | bytes
+        if tensor.data is msgspec.UNSET:
+            size = _binary_size(tensor.name, tensor.parameters)
+            if size > len(body) - at:
+                raise UsageError(
+                    f"the input tensor {tensor.name!r} has the binary_data_size {size}, and {len(body) - at} bytes "
+                    "of the body are left for it"
+                )
+            data, at = body[at : at + size], at + size
+        elif "binary_data_size" in tensor.parameters:
+            raise UsageError(f"the input tensor {tensor.name!r} has both data and binary_data_size")
+        else:
+            data = tensor.data
+        found.append(Tensor(tensor.name, tensor.datatype, tensor.shape, data))
+    if at != len(body):
+        raise UsageError(f"{len(body) - at} bytes of binary data belong to no input tensor")
+    return found
 
 
-def _flat(tensor: _Tensor, rows: int) -> list[Any]:
-    """Data may come flat or nested like its shape."""
-    data = tensor.data
-    if len(tensor.shape) == 2 and data and all(isinstance(item, list) and len(item) == 1 for item in data):
-        data = [item[0] for item in data]
-    if len(data) != rows:
-        raise UsageError(
-            f"the input tensor {tensor.name!r} has {len(data)} elements, and its shape {list(tensor.shape)} says {rows}"
-        )
-    return data
-
-
-def _element(tensor: _Tensor, value: Any) -> Any:
-    """One element of the tensor, which must be what its datatype says."""
-    if value is None or is_a(tensor.datatype, value):
-        return value
-    raise UsageError(f"the input tensor {tensor.name!r} is {tensor.datatype}, and has the element {value!r:.80}")
+def _binary_size(name: str, parameters: Mapping[str, Any]) -> int:
+    size = parameters.get("binary_data_size")
+    if size is None:
+        raise UsageError(f"the input tensor {name!r} has neither data nor the parameter binary_data_size")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise UsageError(f"the input tensor {name!r} has the binary_data_size {size!r:.40}; it is a number of bytes")
+    return size

@@ -1,0 +1,38 @@
+"""Replies as output tensors: one row a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from plimsoll.serving.pipeline import Reply
+
+SCORE = {"binary": "probability", "multiclass": "probabilities", "regression": "value"}
+
+
+class Output(NamedTuple):
+    """One tensor of the response; ``data`` is flat."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: Sequence[Any]
+
+
+def output_names(task: str) -> tuple[str, ...]:
+    return (SCORE[task], "release", "action", "event_id")
+
+
+def outputs_of(replies: Sequence[Reply], task: str) -> dict[str, Output]:
+    """Every output, by name. The score is given with its action: a score to ``abstain`` on is no answer."""
+    scores = [reply.given.score for reply in replies]
+    rows = len(replies)
+    width = len(scores[0]) if isinstance(scores[0], tuple) else 0
+    flat = [p for score in scores for p in score] if width else scores  # type: ignore[union-attr]
+    made = (
+        Output(SCORE[task], "FP64", (rows, width) if width else (rows,), flat),
+        Output("release", "BYTES", (rows,), [r.given.release for r in replies]),
+        Output("action", "BYTES", (rows,), [r.event.action for r in replies]),
+        Output("event_id", "BYTES", (rows,), [r.event.id for r in replies]),
+    )
+    return {output.name: output for output in made}
