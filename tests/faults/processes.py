@@ -23,7 +23,8 @@ from plimsoll.scaffold import sample_plan, write
 from plimsoll.store import SqlCatalog
 
 ORDER = {"order_id": "o1", "channel": "web", "price_eur": 30.0, "items": 2}
-PATIENCE_S = 30.0
+PATIENCE_S = 100.0
+"""Below the limit of one test; a busy machine takes ten times as long as an idle one."""
 
 
 def scaffold(folder: Path) -> Path:
@@ -48,7 +49,7 @@ def command(folder: Path, *words: str) -> subprocess.Popen[str]:
 def run(folder: Path, *words: str) -> tuple[int, Any]:
     """(exit code, what it said as JSON)."""
     process = command(folder, *words, "--json")
-    out, err = process.communicate(timeout=PATIENCE_S * 2)
+    out, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, json.loads(out or err)
 
 
@@ -134,9 +135,8 @@ class Up:
             self.stop(signal.SIGKILL)
 
 
-def until(true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> float:
-    """Ask until it is so; the seconds that took."""
+def until(true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
+    """Ask until it is so."""
     began = time.monotonic()
     while not true():
         assert time.monotonic() - began < within_s, "it never came"
-    return time.monotonic() - began

@@ -95,10 +95,14 @@ def test_a_newer_schema_is_refused(catalog_url: str) -> None:
 
 
 def test_a_fresh_catalog_opens_fast(tmp_path: Path) -> None:
-    """Imports aside, in at most 150 ms."""
-    began = time.perf_counter()
-    SqlCatalog(f"sqlite:///{tmp_path}/catalog.db").close()
-    assert time.perf_counter() - began < 0.15
+    """Imports aside, in at most 150 ms of processor time: the least of five, whoever else is busy."""
+
+    def opened_s(name: str) -> float:
+        began = time.process_time()
+        SqlCatalog(f"sqlite:///{tmp_path}/{name}.db").close()
+        return time.process_time() - began
+
+    assert min(opened_s(f"catalog{n}") for n in range(5)) < 0.15
 
 
 def test_opening_a_current_catalog_does_not_import_alembic(tmp_path: Path) -> None:

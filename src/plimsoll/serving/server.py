@@ -222,6 +222,8 @@ class Server:
             server_header=False,
         )
         self._server = Draining(config, begin=self.stop, drain_s=self.settings.drain_s)
+        if self._stopping:  # it was told before it began
+            self._server.drain()
         await self._server.serve(sockets=[listener])
 
     def serve(self, listener: socket.socket | None = None) -> None:
