@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from plimsoll.errors import InvalidDeclaration, nearest
+from plimsoll.sections import Access
 
 FILE = "plimsoll.toml"
 PREFIX = "PLIMSOLL_"
@@ -77,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events: Events = Events()
     loop: Loop = Loop()
     webhook: Webhook = Webhook()
+    access: Access = Access()
 
     @property
     def catalog_url(self) -> str:
@@ -85,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def catalog_file(self) -> Path:
-        """The embedded catalog. The four that follow are the whole layout of a home."""
+        """The embedded catalog. What follows is the whole layout of a home."""
         return self.home / "catalog.db"
 
     @property
@@ -96,6 +98,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def segments(self) -> Path:
         """The folder of the event log."""
         return self.home / "events"
+
+    @property
+    def pepper(self) -> Path:
+        """What keys are hashed with. A relative path is relative to the home."""
+        return self.home / (self.access.pepper or "access/pepper")
 
     @property
     def checkpoints(self) -> Path:
@@ -127,11 +134,15 @@ def keys(struct: type[msgspec.Struct] = Settings, prefix: str = "") -> Iterator[
     hints = get_type_hints(struct, include_extras=True)
     for field in msgspec.structs.fields(struct):
         declared = hints[field.name]
-        if isinstance(declared, type) and issubclass(declared, msgspec.Struct):
+        if _is_section(declared):
             yield from keys(declared, f"{prefix}{field.name}.")
         else:
             meta = next(m for m in declared.__metadata__ if isinstance(m, Meta))
             yield Key(prefix + field.name, declared, field.default, meta.description or "")
+
+
+def _is_section(declared: Any) -> bool:
+    return isinstance(declared, type) and issubclass(declared, msgspec.Struct)
 
 
 def read_settings(folder: Path, *, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
@@ -228,6 +239,7 @@ def _built(values: Mapping[str, Any]) -> Settings:
     for name, value in values.items():
         section, _, key = name.rpartition(".")
         (tree.setdefault(section, {}) if section else tree)[key] = value
-    sections = {"server": Server, "events": Events, "loop": Loop, "webhook": Webhook}
+    hints = get_type_hints(Settings)
+    sections = {f.name: hints[f.name] for f in msgspec.structs.fields(Settings) if _is_section(hints[f.name])}
     parts = {name: make(**tree.pop(name, {})) for name, make in sections.items()}
     return Settings(**tree, **parts)

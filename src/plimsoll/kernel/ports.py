@@ -5,12 +5,13 @@ Every adapter of a port passes the same test suite. Times are aware UTC datetime
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from plimsoll.kernel.access import KeyRow
 from plimsoll.kernel.chain import Entry, Line
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.records import Record
@@ -151,11 +152,45 @@ class CatalogReader(Protocol):
 
     def incidents(self, capability: str, *, open_only: bool = False) -> Sequence[IncidentRow]: ...
 
+    def access_keys(self) -> Sequence[KeyRow]:
+        """Every key there ever was, oldest first."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Keys(Protocol):
+    """The keys, as those see them who issue and who verify."""
+
+    def version(self) -> int:
+        """A number that grows with every change of any key; cheap to ask for."""
+        ...
+
+    def all(self) -> tuple[int, Sequence[KeyRow]]:
+        """The version, and every key of that version or a later one, oldest first."""
+        ...
+
+    def add(self, row: KeyRow, entry: Entry) -> None:
+        """Keep a new key, and ``entry`` in the ledger. Raises Conflict if its id is taken."""
+        ...
+
+    def change(self, key: str, change: Callable[[KeyRow], tuple[KeyRow, Entry]]) -> KeyRow:
+        """Replace a key by what ``change`` makes of it now, under the write lock; its entry goes into the ledger.
+
+        Raises UsageError where there is no such key, and what ``change`` raises; then nothing was written.
+        """
+        ...
+
+    def used(self, at: Mapping[str, datetime]) -> None:
+        """Keep when keys were last used, unless a later time is known. The version stays."""
+        ...
 
 
 class Catalog(CatalogReader, Protocol):
     """Releases, snapshots, runs, deployments, incidents and the ledger, behind SQL. One transaction per call."""
+
+    @property
+    def access(self) -> Keys: ...
 
     def add_release(self, row: ReleaseRow) -> bool:
         """Keep a release; False if this manifest is already here (then nothing changes, not even its label)."""

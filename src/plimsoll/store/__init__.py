@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plimsoll.store.objects import LocalObjects
     from plimsoll.store.objects_remote import ObstoreObjects
     from plimsoll.store.online import MemoryOnline, SqliteOnline
+    from plimsoll.store.pepper import Pepper
     from plimsoll.store.sweep import collect
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LocalObjects",
     "MemoryOnline",
     "ObstoreObjects",
+    "Pepper",
     "SegmentLog",
     "SqlCatalog",
     "SqliteOnline",
@@ -38,6 +40,7 @@ _HOME = {
     "LocalObjects": "objects",
     "MemoryOnline": "online",
     "ObstoreObjects": "objects_remote",
+    "Pepper": "pepper",
     "SegmentLog": "events",
     "SqlCatalog": "catalog.sql",
     "SqliteOnline": "online",

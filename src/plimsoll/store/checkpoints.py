@@ -16,7 +16,7 @@ import msgspec
 
 from plimsoll.errors import Damaged
 from plimsoll.kernel.chain import Checkpoint, faults
-from plimsoll.store.durable import aside, locked, make_folder, sync_folder, unavailable, write_all
+from plimsoll.store.durable import first_of, locked, make_folder, unavailable, write_all
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -136,15 +136,7 @@ def _new_key(path: Path) -> Ed25519PrivateKey:
     make_folder(path.parent, 0o700)
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with aside(path.parent, 0o600) as (fd, temporary):
-        write_all(fd, pem)
-        os.fsync(fd)
-        try:
-            path.hardlink_to(temporary)
-        except FileExistsError:
-            return _kept_key(path) or key
-    sync_folder(path.parent)
-    return key
+    return key if first_of(path, pem, 0o600) else _kept_key(path) or key
 
 
 def _cut_torn_line(fd: int) -> None:

@@ -61,6 +61,19 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     sync_folder(path.parent)
 
 
+def first_of(path: Path, data: bytes, mode: int) -> bool:
+    """``path`` holds ``data`` unless it was there already (False), durably, however many processes try at once."""
+    with aside(path.parent, mode) as (fd, temporary):
+        write_all(fd, data)
+        os.fsync(fd)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+    sync_folder(path.parent)
+    return True
+
+
 @contextmanager
 def aside(folder: Path, mode: int = 0o666) -> Iterator[tuple[int, Path]]:
     """A locked file in ``folder`` that is gone afterwards unless it was renamed. The lock says its writer lives."""

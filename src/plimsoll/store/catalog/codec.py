@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from plimsoll.errors import Damaged, UsageError
+from plimsoll.kernel.access import KeyRow, Priority, Scopes, Secret
 from plimsoll.kernel.chain import Entry, Line
 from plimsoll.kernel.digest import canonical
 from plimsoll.kernel.manifest import Manifest
@@ -76,9 +77,31 @@ def incident_of(row: Any) -> IncidentRow:
         kind=row.kind,
         summary=row.summary,
         opened_at=from_us(row.opened_at),
-        closed_at=None if row.closed_at is None else from_us(row.closed_at),
+        closed_at=_at(row.closed_at),
         details=mapping(row.details),
     )
+
+
+def key_of(row: Any) -> KeyRow:
+    try:
+        return KeyRow(
+            id=row.id,
+            name=row.name,
+            tenant=row.tenant,
+            scopes=msgspec.json.decode(row.scopes, type=Scopes),
+            secrets=msgspec.json.decode(row.secrets, type=tuple[Secret, ...]),
+            priority=msgspec.convert(row.priority, Priority),
+            created_at=from_us(row.created_at),
+            expires_at=_at(row.expires_at),
+            revoked_at=_at(row.revoked_at),
+            last_used_at=_at(row.last_used_at),
+        )
+    except ValueError as error:
+        raise Damaged(f"the key {row.id!r:.40} in the catalog cannot be read: {error}") from error
+
+
+def _at(us: int | None) -> datetime | None:
+    return None if us is None else from_us(us)
 
 
 def line_of(row: Any, *, lenient: bool = False) -> Line:

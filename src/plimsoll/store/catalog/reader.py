@@ -12,10 +12,11 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from plimsoll.errors import Damaged, Unavailable
+from plimsoll.kernel.access import KeyRow
 from plimsoll.kernel.chain import GENESIS, Line
 from plimsoll.kernel.ports import IncidentRow, ReleaseRow
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.store.catalog.codec import deployment_of, incident_of, line_of, release_of, to_us
+from plimsoll.store.catalog.codec import deployment_of, incident_of, key_of, line_of, release_of, to_us
 from plimsoll.store.catalog.lookup import meant
 from plimsoll.store.catalog.revision import REVISION
 
@@ -93,6 +94,9 @@ class SqliteReader:
         still = "AND closed_at IS NULL" if open_only else ""
         query = f"SELECT * FROM incidents WHERE capability = ? {still} ORDER BY opened_at, id"
         return [incident_of(row) for row in self._rows(query, capability)]
+
+    def access_keys(self) -> list[KeyRow]:
+        return [key_of(row) for row in self._rows("SELECT * FROM access_keys ORDER BY created_at, id")]
 
     def close(self) -> None:
         self._connection.close()

@@ -1,4 +1,4 @@
 """Which tables this Plimsoll's catalog has."""
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that ``tables`` are the result of."""

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from plimsoll.errors import Unavailable
+from plimsoll.kernel.access import KeyRow
 from plimsoll.kernel.chain import Entry, Line
 from plimsoll.kernel.ports import Commit, Fence, IncidentRow, ReleaseRow, RunRow, SnapshotRow
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.store.catalog import fencing, history, rows, schema
 from plimsoll.store.catalog.engine import Database
+from plimsoll.store.catalog.keys import SqlKeys
 from plimsoll.store.catalog.lookup import meant
 from plimsoll.store.catalog.rows import add_snapshot
 from plimsoll.store.checkpoints import Checkpoints
@@ -28,6 +30,7 @@ class SqlCatalog:
     def __init__(self, url: str, *, checkpoints: Checkpoints | None = None) -> None:
         self._database = Database(url)
         self._checkpoints = checkpoints
+        self.access = SqlKeys(self._database, self._mark)
         self.lagging = ""
         try:
             schema.ready(self._database)
@@ -130,6 +133,9 @@ class SqlCatalog:
     def incidents(self, capability: str, *, open_only: bool = False) -> list[IncidentRow]:
         with self._database.reading() as connection:
             return rows.incidents_of(connection, capability, open_only)
+
+    def access_keys(self) -> list[KeyRow]:
+        return self.access.all()[1]
 
     def acquire(self, name: str, holder: str, ttl: timedelta, now: datetime) -> Fence | None:
         with self._database.writing() as connection:

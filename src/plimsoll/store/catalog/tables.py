@@ -110,3 +110,26 @@ leases = Table(
     Column("token", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
 )
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("secrets", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+access_version = Table(
+    "access_version",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+)
+"""One row: grows with every change of a key, so that a server asks for one number and not for all keys."""
