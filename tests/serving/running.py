@@ -105,7 +105,9 @@ def deploy(catalog: SqlCatalog, deployment: Deployment) -> Deployment:
 
 
 @contextmanager
-def running(yard: Yard, deployment: Deployment | None = None, *, rows: Any = (), **settings: Any) -> Iterator[Running]:
+def running(
+    yard: Yard, deployment: Deployment | None = None, *, rows: Any = (), admission: Any = None, **settings: Any
+) -> Iterator[Running]:
     """A server over ``yard`` that serves ``deployment``, listening until the block ends."""
     catalog = SqlCatalog(f"sqlite:///{yard.folder / 'catalog.db'}")
     for row in rows:
@@ -119,6 +121,7 @@ def running(yard: Yard, deployment: Deployment | None = None, *, rows: Any = (),
         log=yard.log,
         online=yard.online,
         clock=WallClock(),
+        admission=admission,
         settings=ServerSettings(port=0, **settings),
     )
     listener = server.listen()

@@ -11,7 +11,8 @@ from plimsoll.kernel.records import FALLBACK, Beside, Event
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.models import OnnxEngine
 from plimsoll.serving import WallTiming, position
-from plimsoll.serving.pipeline import confidence
+from plimsoll.serving.batch import turn_of
+from plimsoll.serving.seams import confidence
 
 from .conftest import live, packed, parcel, risk_by_weight, rolling
 
@@ -97,7 +98,7 @@ def test_a_failed_release_falls_back_and_is_not_forgotten(yard: Any) -> None:
     broken = [questions[0], _without(questions[1], "weight"), *questions[2:]]
     with pytest.raises(KeyError):
         risk_by_weight(broken[1].inputs)
-    replies = yard.pipeline().reply(broken, live(row.digest))
+    replies = yard.pipeline().reply(turn_of(broken), live(row.digest))
     assert [r.event.action for r in replies] == ["answer", "fallback", "answer", "answer"]
     assert "weight" in replies[1].event.served.error
     assert replies[1].event.served.score is None
@@ -109,7 +110,7 @@ def test_a_drilled_error_gets_the_fallbacks_answer(yard_of: Any) -> None:
     yard = yard_of(drills=True)
     row = yard.release(drill={"error_share": 0.2})
     assert yard.fleet.ensure([row]) == {}
-    replies = yard.pipeline().reply(yard.questions(300), live(row.digest))
+    replies = yard.pipeline().reply(turn_of(yard.questions(300)), live(row.digest))
     failed = [r for r in replies if r.event.served.error]
     assert 30 < len(failed) < 95
     assert {r.event.served.error for r in failed} == {"drill: raised"}
@@ -135,7 +136,7 @@ def test_too_late_is_an_error(yard_of: Any) -> None:
     yard = yard_of(drills=True)
     slow = yard.release(drill={"latency_ms": 80.0})
     yard.fleet.ensure([slow])
-    (reply,) = yard.pipeline(timeout_ms=50.0).reply(yard.questions(1), live(slow.digest))
+    (reply,) = yard.pipeline(timeout_ms=50.0).reply(turn_of(yard.questions(1)), live(slow.digest))
     assert reply.event.served.error == "timeout: over 50 ms"
     assert reply.given.release == FALLBACK
 

@@ -37,6 +37,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     block: str
     inputs: dict[str, Any]
     tenant: str = ""
+    principal: str = ""
+    trace_id: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

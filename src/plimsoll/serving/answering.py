@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from plimsoll.errors import PlimsollError
 from plimsoll.kernel.records import Answer, Role
 from plimsoll.serving.batch import Batch
+from plimsoll.serving.drill import NO_DRILL
 from plimsoll.serving.replica import Loaded
 from plimsoll.serving.timing import Timing
 
-See = Callable[[Loaded, Batch], Any]
+
+class Said(NamedTuple):
+    """What a release said to each question, in order, and how long its two parts took for all of them together."""
+
+    answers: list[Answer]
+    features_ms: float = 0.0
+    engine_ms: float = 0.0
 
 
-def answers(
+def ask(
     loaded: Loaded,
     batch: Batch,
     *,
@@ -24,28 +31,34 @@ def answers(
     timing: Timing,
     timeout_ms: float,
     seen: Any = None,
-) -> list[Answer]:
-    """What ``loaded`` says to each question, in order; one prediction for all of them.
+) -> Said:
+    """What ``loaded`` says to each question; one prediction for all of them.
 
     ``seen`` are its features where they are known already. If the batch as a whole fails, each question is asked
     alone, so that one bad row does not answer for its neighbours.
     """
-    started_ms = timing.now_ms()
+    started_ms = looked_ms = timing.now_ms()
     try:
         rows = loaded.see(batch) if seen is None else seen
+        looked_ms = timing.now_ms()
         scores = loaded.predict(rows).tolist()
         timing.hold(loaded.drill)
     except Exception as error:  # noqa: BLE001 - the supervisor of engines: whatever one raises is kept as its answer
         if len(batch) > 1:
-            each = (batch.take([i]) for i in range(len(batch)))
-            return [a for one in each for a in answers(loaded, one, role=role, timing=timing, timeout_ms=timeout_ms)]
-        return [failed(loaded.release, role, reason(error), timing.now_ms() - started_ms)]
-    elapsed_ms = timing.now_ms() - started_ms
-    latencies = timing.latencies_ms(loaded.release, batch.ids, elapsed_ms, loaded.drill)
-    return _judged(loaded, role, batch.ids, scores, latencies, rows, timeout_ms)
+            return _each_alone(loaded, batch, role=role, timing=timing, timeout_ms=timeout_ms)
+        return Said([failed(loaded.release, role, reason(error), timing.now_ms() - started_ms)])
+    ended_ms = timing.now_ms()
+    latencies = timing.latencies_ms(loaded.release, batch.ids, ended_ms - started_ms, loaded.drill)
+    said = _answers(loaded, role, batch.ids, scores, latencies, rows, timeout_ms)
+    return Said(said, looked_ms - started_ms, ended_ms - looked_ms)
 
 
-def _judged(
+def _each_alone(loaded: Loaded, batch: Batch, *, role: Role, timing: Timing, timeout_ms: float) -> Said:
+    said = [ask(loaded, batch.take([i]), role=role, timing=timing, timeout_ms=timeout_ms) for i in range(len(batch))]
+    return Said([s.answers[0] for s in said], sum(s.features_ms for s in said), sum(s.engine_ms for s in said))
+
+
+def _answers(
     loaded: Loaded,
     role: Role,
     ids: Sequence[str],
@@ -57,22 +70,19 @@ def _judged(
     """Scores as answers; too late is an error, and so is a drilled fault."""
     packed, width = _packed(rows)
     release, drill = loaded.release, loaded.drill
-    said = []
-    for i, (event, score, latency_ms) in enumerate(zip(ids, scores, latencies, strict=True)):
-        if latency_ms > timeout_ms:
-            said.append(failed(release, role, f"timeout: over {timeout_ms:g} ms", latency_ms))
-        elif drill.error_share and drill.raises(event, release):
-            said.append(failed(release, role, "drill: raised", latency_ms))
-        else:
-            said.append(
-                Answer(
-                    release=release,
-                    role=role,
-                    score=tuple(score) if isinstance(score, list) else score,
-                    latency_ms=latency_ms,
-                    features=packed[i * width : (i + 1) * width],
-                )
-            )
+    if scores and isinstance(scores[0], list):
+        scores = [tuple(score) for score in scores]
+    features = [packed[i : i + width] for i in range(0, len(packed), width)] if width else [b""] * len(scores)
+    said = [
+        Answer(release=release, role=role, score=score, latency_ms=latency_ms, features=row)
+        for score, latency_ms, row in zip(scores, latencies, features, strict=True)
+    ]
+    if drill is not NO_DRILL or max(latencies, default=0.0) > timeout_ms:
+        for i, (event, latency_ms) in enumerate(zip(ids, latencies, strict=True)):
+            if latency_ms > timeout_ms:
+                said[i] = failed(release, role, f"timeout: over {timeout_ms:g} ms", latency_ms)
+            elif drill.error_share and drill.raises(event, release):
+                said[i] = failed(release, role, "drill: raised", latency_ms)
     return said
 
 

@@ -17,9 +17,9 @@ from plimsoll.kernel.records import Event, Question
 class Batch:
     """One row a question: its event id, what the caller sent, and when it was asked (µs since the epoch)."""
 
-    ids: list[str]
-    inputs: list[dict[str, Any]]
-    asked_at_us: list[int]
+    ids: Sequence[str]
+    inputs: Sequence[dict[str, Any]]
+    asked_at_us: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,11 +31,39 @@ class Batch:
         return Batch([self.ids[i] for i in rows], [self.inputs[i] for i in rows], [self.asked_at_us[i] for i in rows])
 
 
-def of_questions(questions: Sequence[Question]) -> Batch:
-    return Batch(
-        [q.id for q in questions],
-        [q.inputs for q in questions],
-        [round(q.asked_at.timestamp() * 1e6) for q in questions],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The questions that one turn answers together, as columns.
+
+    ``before_us``: admit, parse, cache and wait of the kernel's STAGES, for all of them together.
+    """
+
+    batch: Batch
+    units: Sequence[str]
+    blocks: Sequence[str]
+    asked_at: Sequence[datetime]
+    tenants: Sequence[str]
+    principals: Sequence[str]
+    trace_ids: Sequence[str]
+    before_us: tuple[int, ...] = (0, 0, 0, 0)
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+
+def turn_of(questions: Sequence[Question]) -> Turn:
+    return Turn(
+        batch=Batch(
+            [q.id for q in questions],
+            [q.inputs for q in questions],
+            [microseconds(q.asked_at) for q in questions],
+        ),
+        units=[q.unit for q in questions],
+        blocks=[q.block for q in questions],
+        asked_at=[q.asked_at for q in questions],
+        tenants=[q.tenant for q in questions],
+        principals=[q.principal for q in questions],
+        trace_ids=[q.trace_id for q in questions],
     )
 
 
@@ -43,8 +71,13 @@ def of_events(events: Sequence[Event]) -> Batch:
     return Batch(
         [e.id for e in events],
         [e.inputs for e in events],
-        [round(e.at.timestamp() * 1e6) for e in events],
+        [microseconds(e.at) for e in events],
     )
+
+
+def microseconds(at: datetime) -> int:
+    """Since the epoch."""
+    return round(at.timestamp() * 1e6)
 
 
 def column(values: Sequence[Any]) -> NDArray[Any]:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from plimsoll.errors import UsageError
-
-
-class TooLarge(UsageError):
-    """The body is over the limit: 413."""
+from plimsoll.serving.refusals import TooLarge
 
 
 async def body_of(request: Request, limit_bytes: int) -> bytes:

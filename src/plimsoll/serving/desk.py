@@ -17,6 +17,7 @@ from functools import partial
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.records import Event, Question
 from plimsoll.kernel.rollout import Deployment
+from plimsoll.serving.batch import turn_of
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.pipeline import Pipeline, Reply
 
@@ -71,7 +72,7 @@ class Desk:
         turn, self._turn = self._turn, []
         questions = [question for asked, _ in turn for question in asked]
         deployment = self._deployment()
-        self._answering = loop.run_in_executor(self._answerer, self._pipeline.reply, questions, deployment)
+        self._answering = loop.run_in_executor(self._answerer, self._pipeline.reply, turn_of(questions), deployment)
         self._answering.add_done_callback(partial(self._end, loop, turn, deployment))
 
     def _end(

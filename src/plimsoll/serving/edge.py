@@ -6,7 +6,7 @@ at (``/health``, ``/metrics``). Every error is ``{"error": "…"}`` with the sta
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -29,16 +29,9 @@ from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.pipeline import Reply
-from plimsoll.serving.responses import (
-    OTHER_ERRORS,
-    NotFound,
-    json_bytes,
-    json_response,
-    read_json,
-    refusal,
-    status_of,
-    tensors,
-)
+from plimsoll.serving.refusals import NotFound, status_of
+from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, read_json, refusal, tensors
+from plimsoll.serving.seams import Admission, Ticket, Tracer
 from plimsoll.serving.slashes import WithoutTrailingSlash
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -51,6 +44,8 @@ class Counter(Protocol):
     form: Form
     metrics: Metrics
     body_limit_bytes: int
+    admission: Admission
+    tracer: Tracer | None
 
     @property
     def deployment(self) -> Deployment: ...
@@ -65,7 +60,9 @@ class Counter(Protocol):
         """The releases that are loaded."""
         ...
 
-    def question(self, inputs: Mapping[str, Any], *, anonymous: bool = False) -> Question: ...
+    def question(
+        self, inputs: Mapping[str, Any], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
+    ) -> Question: ...
 
     async def ask(self, questions: list[Question]) -> list[Reply]: ...
 
@@ -123,7 +120,10 @@ class Edge:
             "/v1/outcomes": self._outcomes,
         }
         routes = [Route(path, self._guarded(handler), methods=["GET"]) for path, handler in gets.items()]
-        return routes + [Route(path, self._guarded(handler), methods=["POST"]) for path, handler in posts.items()]
+        return routes + [
+            Route(path, self._watched(path, self._guarded(self._admitted(handler))), methods=["POST"])
+            for path, handler in posts.items()
+        ]
 
     # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,8 +139,8 @@ class Edge:
 
         async def answered() -> oip.Written:
             asked = oip.read_request(body, self._at.form, self._task.kind, json_bytes_in)
-            questions = [self._at.question(inputs, anonymous=asked.anonymous) for inputs in asked.questions]
-            return oip.write_reply(self._name, asked, await self._replies(questions), self._task.kind)
+            replies = await self._replies(request, asked.questions, anonymous=asked.anonymous)
+            return oip.write_reply(self._name, asked, replies, self._task.kind)
 
         return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
@@ -149,14 +149,19 @@ class Edge:
         body = await body_of(request, self._at.body_limit_bytes)
 
         async def answered() -> oip.Written:
-            inputs = self._at.form.read(read_json(body, _Ask).inputs)
-            (reply,) = await self._replies([self._at.question(inputs)])
+            (reply,) = await self._replies(request, [self._at.form.read(read_json(body, _Ask).inputs)])
             return oip.Written(msgspec.json.encode(self._said(reply)))
 
         return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
-    async def _replies(self, questions: list[Question]) -> list[Reply]:
-        replies = await self._at.ask(questions)
+    async def _replies(
+        self, request: Request, asked: Sequence[Mapping[str, Any]], *, anonymous: bool = False
+    ) -> list[Reply]:
+        ticket, span = request.state.ticket, request.state.span
+        trace_id = span.trace_id if span is not None else ""
+        replies = await self._at.ask(
+            [self._at.question(inputs, ticket, trace_id=trace_id, anonymous=anonymous) for inputs in asked]
+        )
         failed = next((r for r in replies if not r.answered), None)
         if failed is not None:
             raise Unavailable(
@@ -221,6 +226,34 @@ class Edge:
             raise NotFound(f"there is no model {model!r:.80} here", hint=nearest(model, [self._name]))
         if version is not None and version not in self._at.versions:
             raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, self._at.versions))
+
+    # ── who asks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _admitted(self, handler: Handler) -> Handler:
+        """Holds a ticket while ``handler`` works."""
+
+        async def admitted(request: Request) -> Response:
+            ticket = self._at.admission.admit(request.headers.raw, request.path_params.get("model", ""))
+            request.state.ticket = ticket
+            try:
+                return await handler(request)
+            finally:
+                ticket.done()
+
+        return admitted
+
+    def _watched(self, operation: str, handler: Handler) -> Handler:
+        """Within a span, if this request is traced."""
+
+        async def watched(request: Request) -> Response:
+            tracer = self._at.tracer
+            span = request.state.span = tracer.begin(request.headers.raw, self._name, operation) if tracer else None
+            response = await handler(request)
+            if span is not None:
+                span.end(response.status_code)
+            return response
+
+        return watched
 
     # ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,28 +1,34 @@
-"""The request's way, from questions to recorded answers: route → features → engine → answer policy → record.
+"""The request's way, from questions to recorded answers: route → cache → features → engine → answer policy → record.
 
-Synchronous and without I/O of its own but the log: the server runs it in a thread, a rehearsal calls it as it is.
-Nothing is answered that is not recorded: the events are durable before ``reply`` returns.
+Synchronous and without I/O of its own but the log: the server runs it on its event loop or in a thread, a rehearsal
+calls it as it is. A turn's questions go through as columns. Nothing is answered that is not recorded: ``reply``
+returns when the events are durable; who calls ``decide`` records what it returns before anything of it leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.ports import EventLog
-from plimsoll.kernel.records import FALLBACK, Answer, Beside, Event, Question, Record, Role
+from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.rollout import beside as who_else
-from plimsoll.serving.answering import answers, failed
-from plimsoll.serving.batch import Batch, of_questions
+from plimsoll.serving.answering import Said, ask, failed
+from plimsoll.serving.batch import Batch, Turn, turn_of
+from plimsoll.serving.canonical import key_of
 from plimsoll.serving.replica import Fleet, Loaded, Standing
 from plimsoll.serving.route import beside_role, position, served_role, target
+from plimsoll.serving.seams import AbstainBelow, AnswerPolicy, ResponseCache
 from plimsoll.serving.shared_rows import SharedRows
 from plimsoll.serving.timing import Timing
 
-Action = Literal["answer", "abstain", "fallback"]
+_T = TypeVar("_T")
+_FALLBACK: Final = "fallback"
 
 
 class Reply(NamedTuple):
@@ -36,6 +42,29 @@ class Reply(NamedTuple):
     def answered(self) -> bool:
         """False where neither the release nor the fallback had a score: the caller gets an error."""
         return not self.given.error
+
+
+class Decided(NamedTuple):
+    """A turn's replies, the records that must be durable before one of them leaves, and the turn's stages in ms."""
+
+    replies: list[Reply]
+    records: list[Record]
+    features_ms: float
+    engine_ms: float
+    policy_ms: float
+
+
+class _Served(NamedTuple):
+    """What the served release said to each row, and what is done with it."""
+
+    said: Sequence[Answer]
+    actions: Sequence[Action]
+    reasons: Sequence[str]
+    confidences: Sequence[float | None]
+    cached: Sequence[bool]
+    features_ms: float = 0.0
+    engine_ms: float = 0.0
+    policy_ms: float = 0.0
 
 
 class Pipeline:
@@ -52,6 +81,8 @@ class Pipeline:
         fleet: Fleet,
         log: EventLog,
         timing: Timing,
+        policy: AnswerPolicy | None = None,
+        cache: ResponseCache | None = None,
         timeout_ms: float = 1_000.0,
         answer_unrecorded: bool = False,
     ) -> None:
@@ -59,32 +90,44 @@ class Pipeline:
         self._fleet = fleet
         self._log = log
         self._timing = timing
+        self._policy = policy or AbstainBelow()
+        self._cache = cache
         self._timeout_ms = timeout_ms
         self._answer_unrecorded = answer_unrecorded
 
     def answer(self, questions: Sequence[Question], deployment: Deployment) -> list[Event]:
         """The event of each question, in order, durable on return. Raises what :meth:`reply` raises."""
-        return [reply.event for reply in self.reply(questions, deployment)]
+        return [reply.event for reply in self.reply(turn_of(questions), deployment)]
 
-    def reply(self, questions: Sequence[Question], deployment: Deployment) -> list[Reply]:
+    def reply(self, turn: Turn, deployment: Deployment) -> list[Reply]:
         """The event of each question and what its caller gets, in order, durable on return.
 
         Raises Unavailable if nothing is deployed that could answer, or if the log cannot record; then nothing was
         answered.
         """
-        if not questions:
+        if not len(turn):
             return []
+        decided = self.decide(turn, deployment)
+        return self.recorded(decided, self._why_not(decided.records))
+
+    def decide(self, turn: Turn, deployment: Deployment) -> Decided:
+        """What is to be recorded, and said after that. Raises Unavailable if nothing is deployed that could answer."""
         fleet = self._fleet.standing
-        batch = of_questions(questions)
-        served = self._served(batch, [q.unit for q in questions], deployment, fleet)
-        instead = self._instead(batch, served, fleet)
-        replies = [
-            self._replied(question, said, instead.get(i), deployment, fleet)
-            for i, (question, said) in enumerate(zip(questions, served, strict=True))
-        ]
+        served = self._served(turn, deployment, fleet)
+        instead = self._instead(turn.batch, served, fleet)
+        replies = self._replies(turn, served, instead, deployment)
         records: list[Record] = [reply.event for reply in replies]
-        records += [Beside(event=batch.ids[i], answers=(said,)) for i, said in instead.items()]
-        return replies if self._recorded(records) else [reply._replace(recorded=False) for reply in replies]
+        records += [Beside(event=turn.batch.ids[i], answers=(said,)) for i, said in instead.items()]
+        return Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
+
+    def recorded(self, decided: Decided, error: Unavailable | None) -> list[Reply]:
+        """The replies, now that the records are durable; or are not, and ``error`` says why: it is raised, but where
+        answering unrecorded was asked for."""
+        if error is None:
+            return decided.replies
+        if not self._answer_unrecorded:
+            raise error
+        return [reply._replace(recorded=False) for reply in decided.replies]
 
     def beside(self, events: Sequence[Event], deployment: Deployment) -> list[Beside]:
         """What everybody else says to the same questions: one record an event, in one append.
@@ -102,7 +145,7 @@ class Pipeline:
                 continue
             loaded, batch = fleet.loaded.get(name), rows.batch.take(picked)
             seen = rows.of(loaded, fleet.loaded, picked) if loaded else None
-            answered = self._ask(name, batch, beside_role(deployment, name), fleet, seen)
+            answered = self._ask(name, batch, beside_role(deployment, name), fleet, seen).answers
             for i, answer in zip(picked, answered, strict=True):
                 said[i].append(answer)
         records = [Beside(event=e.id, answers=tuple(a)) for e, a in zip(events, said, strict=True) if a]
@@ -113,30 +156,43 @@ class Pipeline:
         """Record that nobody else was asked about these: exposures lost, each a ``Beside`` without answers."""
         self._log.append([Beside(event=event, answers=()) for event in events])
 
-    def _recorded(self, records: Sequence[Record]) -> bool:
-        """False only where answering unrecorded was asked for, and was needed."""
+    def _why_not(self, records: Sequence[Record]) -> Unavailable | None:
+        """Append; the reason if that could not be done."""
         try:
             self._log.append(records)
-        except Unavailable:
-            if not self._answer_unrecorded:
-                raise
-            return False
-        return True
+        except Unavailable as error:
+            return error
+        return None
 
-    def _served(self, batch: Batch, units: Sequence[str], deployment: Deployment, fleet: Standing) -> list[Answer]:
+    # ── who answers, and what is done with it ────────────────────────────────────────────────────────────────────
+
+    def _served(self, turn: Turn, deployment: Deployment, fleet: Standing) -> _Served:
         """The answer of the release that each unit is routed to; one prediction a release."""
+        routed = self._routes(turn.units, deployment, fleet.loaded)
+        if len(routed) == 1:
+            (name,) = routed
+            return self._served_by(name, turn, turn.batch, range(len(turn)), deployment, fleet)
+        parts = [
+            (rows, self._served_by(name, turn, turn.batch.take(rows), rows, deployment, fleet))
+            for name, rows in routed.items()
+        ]
+        return _joined(parts)
+
+    def _routes(
+        self, units: Sequence[str], deployment: Deployment, loaded: Mapping[str, Loaded]
+    ) -> dict[str, Sequence[int]]:
+        """The rows that each release answers. A unit's place is only looked for where it makes a difference."""
+        rollout = deployment.rollout
+        if rollout is None or rollout.share == 0.0:
+            return {self._routed(deployment.live, deployment, loaded): range(len(units))}
         routed: dict[str, list[int]] = {}
         for i, unit in enumerate(units):
-            routed.setdefault(self._routed(unit, deployment, fleet.loaded), []).append(i)
-        found: dict[int, Answer] = {}
-        for name, rows in routed.items():
-            role = served_role(deployment, name)
-            found.update(zip(rows, self._ask(name, batch.take(rows), role, fleet), strict=True))
-        return [found[i] for i in range(len(batch))]
+            name = target(deployment, position(self._capability.name, unit))
+            routed.setdefault(self._routed(name, deployment, loaded), []).append(i)
+        return dict(routed)
 
-    def _routed(self, unit: str, deployment: Deployment, loaded: Mapping[str, Loaded]) -> str:
-        """Who answers ``unit``. A canary that is not ready here shows nothing: the live release goes on."""
-        name = target(deployment, position(self._capability.name, unit))
+    def _routed(self, name: str, deployment: Deployment, loaded: Mapping[str, Loaded]) -> str:
+        """Who answers for ``name``. A canary that is not ready here shows nothing: the live release goes on."""
         if name in loaded:
             return name
         if name != deployment.live and deployment.live in loaded:
@@ -149,56 +205,164 @@ class Pipeline:
             )
         return name
 
-    def _instead(self, batch: Batch, served: Sequence[Answer], fleet: Standing) -> dict[int, Answer]:
-        """The fallback's answers to the questions whose release failed, by row."""
-        rows = [i for i, said in enumerate(served) if said.error and said.release != FALLBACK]
+    def _served_by(
+        self, name: str, turn: Turn, batch: Batch, rows: Sequence[int], deployment: Deployment, fleet: Standing
+    ) -> _Served:
+        """What ``name`` said to these rows, or said before, and what is done with each score."""
+        role, count = served_role(deployment, name), len(batch)
+        cached: Sequence[bool] = (False,) * count
+        if self._cache is not None and name != FALLBACK and name in fleet.loaded:
+            said, cached = self._kept_or_asked(self._cache, name, turn, batch, rows, role, fleet)
+        else:
+            said = self._ask(name, batch, role, fleet)
+        loaded = fleet.loaded.get(name)
+        if name == FALLBACK or loaded is None:
+            return _Served(said.answers, [_FALLBACK] * count, ("",) * count, (None,) * count, cached, *said[1:])
+        began_ms = self._timing.now_ms()
+        judged = self._policy.judge(loaded, [answer.score for answer in said.answers], self._capability.task.kind)
+        actions = [
+            _FALLBACK if answer.error else action for answer, action in zip(said.answers, judged.actions, strict=True)
+        ]
+        return _Served(
+            said.answers,
+            actions,
+            judged.reasons,
+            judged.confidences,
+            cached,
+            said.features_ms,
+            said.engine_ms,
+            self._timing.now_ms() - began_ms,
+        )
+
+    def _kept_or_asked(
+        self,
+        cache: ResponseCache,
+        name: str,
+        turn: Turn,
+        batch: Batch,
+        rows: Sequence[int],
+        role: Role,
+        fleet: Standing,
+    ) -> tuple[Said, Sequence[bool]]:
+        """The answers that are kept, and the release's own to the other questions: each asked once, then kept."""
+        keys = [
+            key_of(name, turn.tenants[row], inputs, turn.asked_at[row])
+            for row, inputs in zip(rows, batch.inputs, strict=True)
+        ]
+        distinct = list(dict.fromkeys(keys))
+        found = {key: kept for key, kept in zip(distinct, cache.find(distinct), strict=True) if kept is not None}
+        first = {key: i for i, key in reversed(list(enumerate(keys))) if key not in found}
+        said = Said([])
+        if first:
+            said = self._ask(name, batch.take(list(first.values())), role, fleet)
+            asked = dict(zip(first, said.answers, strict=True))
+            good = {key: answer for key, answer in asked.items() if not answer.error}
+            cache.keep(list(good), list(good.values()))
+            found |= asked
+        cached = [first.get(key) != i for i, key in enumerate(keys)]
+        answers = [
+            msgspec.structs.replace(found[key], role=role, latency_ms=0.0) if again else found[key]
+            for key, again in zip(keys, cached, strict=True)
+        ]
+        return Said(answers, said.features_ms, said.engine_ms), cached
+
+    def _instead(self, batch: Batch, served: _Served, fleet: Standing) -> dict[int, Answer]:
+        """The fallback's answers to the questions whose release failed, or was not to be relied on, by row."""
+        if "fallback" not in served.actions:
+            return {}
+        rows = [
+            i
+            for i, (action, said) in enumerate(zip(served.actions, served.said, strict=True))
+            if action == "fallback" and said.release != FALLBACK
+        ]
         if not rows or FALLBACK not in fleet.loaded:
             return {}
-        return dict(zip(rows, self._ask(FALLBACK, batch.take(rows), "fallback", fleet), strict=True))
+        return dict(zip(rows, self._ask(FALLBACK, batch.take(rows), "fallback", fleet).answers, strict=True))
 
-    def _ask(self, name: str, batch: Batch, role: Role, fleet: Standing, seen: Any = None) -> list[Answer]:
+    def _ask(self, name: str, batch: Batch, role: Role, fleet: Standing, seen: Any = None) -> Said:
         loaded = fleet.loaded.get(name)
         if loaded is None:
-            return [failed(name, role, fleet.why_not(name))] * len(batch)
-        return answers(loaded, batch, role=role, timing=self._timing, timeout_ms=self._timeout_ms, seen=seen)
+            return Said([failed(name, role, fleet.why_not(name))] * len(batch))
+        return ask(loaded, batch, role=role, timing=self._timing, timeout_ms=self._timeout_ms, seen=seen)
 
-    def _replied(
-        self,
-        question: Question,
-        said: Answer,
-        instead: Answer | None,
-        deployment: Deployment,
-        fleet: Standing,
-    ) -> Reply:
-        event = Event(
-            id=question.id,
-            capability=self._capability.name,
-            at=question.asked_at,
-            block=question.block,
-            unit=question.unit,
-            inputs=question.inputs,
-            served=said,
-            action=self._action(said, instead, fleet.loaded),
-            tenant=question.tenant,
-            rollout=deployment.rollout.release if deployment.rollout else "",
-        )
-        return Reply(event, instead or said)
+    def _replies(
+        self, turn: Turn, served: _Served, instead: Mapping[int, Answer], deployment: Deployment
+    ) -> list[Reply]:
+        capability = self._capability.name
+        rollout = deployment.rollout.release if deployment.rollout else ""
+        stages = self._timing.stages_us(turn.before_us, served.features_ms, served.engine_ms, served.policy_ms)
+        events = [
+            Event(
+                id=id,
+                capability=capability,
+                at=at,
+                block=block,
+                unit=unit,
+                inputs=inputs,
+                served=said,
+                action=action,
+                tenant=tenant,
+                rollout=rollout,
+                principal=principal,
+                confidence=confidence,
+                reason=reason,
+                stages_us=stages,
+                trace_id=trace_id,
+                cached=cached,
+            )
+            for (
+                id,
+                at,
+                block,
+                unit,
+                inputs,
+                tenant,
+                principal,
+                trace_id,
+                said,
+                action,
+                reason,
+                confidence,
+                cached,
+            ) in zip(
+                turn.batch.ids,
+                turn.asked_at,
+                turn.blocks,
+                turn.units,
+                turn.batch.inputs,
+                turn.tenants,
+                turn.principals,
+                turn.trace_ids,
+                served.said,
+                served.actions,
+                served.reasons,
+                served.confidences,
+                served.cached,
+                strict=True,
+            )
+        ]
+        return [Reply(event, instead.get(i, event.served)) for i, event in enumerate(events)]
 
-    def _action(self, said: Answer, instead: Answer | None, loaded: Mapping[str, Loaded]) -> Action:
-        """The answer policy: what failed falls back, what is not sure enough abstains."""
-        if instead is not None or said.error or said.release == FALLBACK:
-            return "fallback"
-        below = loaded[said.release].abstain_below
-        if below > 0.0 and confidence(said.score, self._capability.task.kind) < below:
-            return "abstain"
-        return "answer"
 
+def _joined(parts: Sequence[tuple[Sequence[int], _Served]]) -> _Served:
+    """The rows of several releases in the order of the turn."""
+    rows = [row for each, _ in parts for row in each]
+    order = sorted(range(len(rows)), key=rows.__getitem__)
 
-def confidence(score: float | tuple[float, ...] | None, kind: str) -> float:
-    """How sure a score is, in [0, 1]: the probability of its likeliest class. A regression is always sure."""
-    if score is None or kind == "regression":
-        return 1.0
-    return max(score) if isinstance(score, tuple) else max(score, 1.0 - score)
+    def column(of: Callable[[_Served], Sequence[_T]]) -> list[_T]:
+        joined = [value for _, part in parts for value in of(part)]
+        return [joined[place] for place in order]
+
+    return _Served(
+        column(lambda part: part.said),
+        column(lambda part: part.actions),
+        column(lambda part: part.reasons),
+        column(lambda part: part.confidences),
+        column(lambda part: part.cached),
+        sum(part.features_ms for _, part in parts),
+        sum(part.engine_ms for _, part in parts),
+        sum(part.policy_ms for _, part in parts),
+    )
 
 
 def _has_answered(event: Event, name: str) -> bool:

@@ -28,7 +28,14 @@ class QuestionMaker:
         self._ids = ids
 
     def __call__(
-        self, inputs: Mapping[str, Any], asked_at: datetime, *, tenant: str = "", anonymous: bool = False
+        self,
+        inputs: Mapping[str, Any],
+        asked_at: datetime,
+        *,
+        tenant: str = "",
+        principal: str = "",
+        trace_id: str = "",
+        anonymous: bool = False,
     ) -> Question:
         """The question that ``inputs`` ask at ``asked_at`` (aware). Its own column is filled in where it is absent.
 
@@ -47,6 +54,8 @@ class QuestionMaker:
             block=self._block(asked_at, inputs),
             inputs=asked,
             tenant=tenant,
+            principal=principal,
+            trace_id=trace_id,
         )
 
 

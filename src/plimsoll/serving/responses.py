@@ -1,4 +1,4 @@
-"""Values as responses, and errors as responses: one status for each kind, one shape for all."""
+"""Values and errors as Starlette's responses."""
 
 from __future__ import annotations
 
@@ -11,33 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plimsoll.errors import PlimsollError, Refused, Unavailable, UsageError
-from plimsoll.serving.bodies import TooLarge
+from plimsoll.errors import PlimsollError, UsageError
 from plimsoll.serving.oip import Written
-
-
-class NotFound(UsageError):
-    """No such model, version or capability: 404."""
-
-
-def status_of(error: PlimsollError) -> int:
-    if isinstance(error, TooLarge):
-        return 413
-    if isinstance(error, NotFound):
-        return 404
-    if isinstance(error, UsageError):
-        return 400
-    if isinstance(error, Unavailable):
-        return 503
-    return 403 if isinstance(error, Refused) else 500
+from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal
 
 
 def refusal(error: PlimsollError, status: int) -> Response:
-    said = {"error": f"{error.message}; {error.hint}" if error.hint else error.message}
-    headers = {}
-    if isinstance(error, Unavailable):
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-    return Response(msgspec.json.encode(said | error.details), status, headers, "application/json")
+    return Response(body_of_refusal(error), status, headers_of_refusal(error), "application/json")
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -36,6 +36,7 @@ from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
 from plimsoll.serving.pipeline import Pipeline, Reply
 from plimsoll.serving.questions import QuestionMaker
 from plimsoll.serving.replica import Fleet, needed
+from plimsoll.serving.seams import Admission, AnswerPolicy, OpenAdmission, ResponseCache, Ticket, Tracer
 from plimsoll.serving.timing import WallTiming
 
 _log = logging.getLogger(__name__)
@@ -75,10 +76,16 @@ class Server:
         online: OnlineFeatures,
         clock: Clock,
         settings: ServerSettings | None = None,
+        admission: Admission | None = None,
+        tracer: Tracer | None = None,
+        policy: AnswerPolicy | None = None,
+        cache: ResponseCache | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
         self.body_limit_bytes = self.settings.body_limit_bytes
+        self.admission: Admission = admission or OpenAdmission()
+        self.tracer = tracer
         self.form = Form.of(capability, _contract(capability))
         self.metrics = Metrics(capability.name)
         self.fleet = Fleet(capability, objects, online)
@@ -87,6 +94,8 @@ class Server:
             fleet=self.fleet,
             log=log,
             timing=WallTiming(),
+            policy=policy,
+            cache=cache,
             timeout_ms=self.settings.timeout_ms,
             answer_unrecorded=self.settings.answer_unrecorded,
         )
@@ -128,8 +137,17 @@ class Server:
             return f"{self.capability.name}: no release is live, and no fallback is declared"
         return f"release {short(live)} is not ready: {refused.get(live, 'it is not in the catalog')}"
 
-    def question(self, inputs: Mapping[str, Any], *, anonymous: bool = False) -> Question:
-        return self._make(inputs, self._clock.now(), anonymous=anonymous)
+    def question(
+        self, inputs: Mapping[str, Any], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
+    ) -> Question:
+        return self._make(
+            inputs,
+            self._clock.now(),
+            tenant=ticket.tenant,
+            principal=ticket.principal,
+            trace_id=trace_id,
+            anonymous=anonymous,
+        )
 
     async def ask(self, questions: list[Question]) -> list[Reply]:
         if self._desk is None:

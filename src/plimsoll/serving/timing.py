@@ -31,6 +31,10 @@ class Timing(Protocol):
         """The latency of each event's answer, when the batch took ``elapsed_ms``."""
         ...
 
+    def stages_us(self, before_us: tuple[int, ...], *parts_ms: float) -> tuple[int, ...]:
+        """The stages as an event records them: those before the pipeline, then its own. None if none is measured."""
+        ...
+
 
 class WallTiming:
     """The time that a batch took is the latency of each of its answers: that is how long each caller waited."""
@@ -44,6 +48,9 @@ class WallTiming:
 
     def latencies_ms(self, release: str, events: Sequence[str], elapsed_ms: float, drill: Drill) -> list[float]:
         return [round(elapsed_ms, 3)] * len(events)
+
+    def stages_us(self, before_us: tuple[int, ...], *parts_ms: float) -> tuple[int, ...]:
+        return (*before_us, *(round(part * 1000.0) for part in parts_ms))
 
 
 _MEDIAN_MS = 6.0
@@ -69,6 +76,9 @@ class VirtualTiming:
     def latencies_ms(self, release: str, events: Sequence[str], elapsed_ms: float, drill: Drill) -> list[float]:
         key = blake2b(f"{self._seed}\0{release}".encode(), digest_size=16).digest()
         return [_drawn(key, event) + drill.latency_ms for event in events]
+
+    def stages_us(self, before_us: tuple[int, ...], *parts_ms: float) -> tuple[int, ...]:
+        return ()
 
 
 def _drawn(key: bytes, event: str) -> float:

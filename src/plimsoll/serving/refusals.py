@@ -1,0 +1,58 @@
+"""Errors as every edge says them: one status for each kind, one text, and when to come back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from plimsoll.errors import PlimsollError, Refused, Unavailable, UsageError
+
+
+class NotFound(UsageError):
+    """No such model, version or capability: 404."""
+
+
+class TooLarge(UsageError):
+    """The body is over the limit: 413."""
+
+
+class Unauthenticated(Refused):
+    """Nobody knows who asks: no credential, or none that is valid now: 401."""
+
+
+class Limited(Unavailable):
+    """This caller asks more than it may: 429. Others are answered."""
+
+
+class TooLate(Unavailable):
+    """The caller's time was over before there was an answer: 504."""
+
+
+_STATUS: tuple[tuple[type[PlimsollError], int], ...] = (  # the first that fits
+    (TooLarge, 413),
+    (NotFound, 404),
+    (UsageError, 400),
+    (Unauthenticated, 401),
+    (Refused, 403),
+    (Limited, 429),
+    (TooLate, 504),
+    (Unavailable, 503),
+)
+
+
+def status_of(error: PlimsollError) -> int:
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def body_of_refusal(error: PlimsollError) -> bytes:
+    """``{"error": "…"}`` with the hint behind it and the details beside it."""
+    said = {"error": f"{error.message}; {error.hint}" if error.hint else error.message}
+    return msgspec.json.encode(said | error.details)
+
+
+def headers_of_refusal(error: PlimsollError) -> dict[str, str]:
+    """``Retry-After`` in whole seconds (RFC 9110, section 10.2.3); a challenge where a credential is wanted (11.6.1)."""
+    if isinstance(error, Unavailable):
+        return {"retry-after": str(max(1, round(error.retry_after_s)))}
+    if isinstance(error, Unauthenticated):
+        return {"www-authenticate": "Bearer"}
+    return {}

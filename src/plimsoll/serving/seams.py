@@ -1,0 +1,161 @@
+"""Where policies plug into the request's way, and what stands there when none is configured.
+
+In order of use: who may ask (``Admission``), whether somebody has to look (``Tracer``), whether the answer is known
+already (``ResponseCache``), and what is done with a score (``AnswerPolicy``). The first two are called on the event
+loop's thread for every request and must return in about a microsecond: what needs I/O is fetched beforehand, or
+beside. The other two see a turn's questions at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from plimsoll.kernel.records import Action, Answer
+from plimsoll.serving.replica import Loaded
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""As ASGI gives them: names in lower case, in order, repeated ones repeated. gRPC metadata takes the same form."""
+
+
+class Ticket(Protocol):
+    """One admitted request. ``tenant`` and ``principal`` are recorded with its events; ``""`` is nobody in particular.
+
+    ``priority``: a larger one goes first. ``deadline_s``: when its caller stops waiting, on ``time.monotonic``; 0.0
+    is never.
+    """
+
+    @property
+    def principal(self) -> str: ...
+
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def deadline_s(self) -> float: ...
+
+    def done(self) -> None:
+        """The request is answered, or given up: its place among those that run at once is free. Called once."""
+        ...
+
+
+class Admission(Protocol):
+    """Says who asks, and whether they may now."""
+
+    def admit(self, headers: Headers, capability: str) -> Ticket:
+        """A ticket. Raises Unauthenticated (401), Refused (403), Limited (429) or Unavailable (503); then there is no
+        ticket to give back. ``capability`` is ``""`` for what concerns none in particular."""
+        ...
+
+
+class OpenTicket:
+    """Anybody's: it holds no place and never ends."""
+
+    principal: Final = ""
+    tenant: Final = ""
+    priority: Final = 0
+    deadline_s: Final = 0.0
+
+    def done(self) -> None:
+        """There is no place to give back."""
+
+
+OPEN: Final = OpenTicket()
+
+
+class OpenAdmission:
+    """Everybody may, always: what a server on the loopback interface has until keys are configured."""
+
+    def admit(self, headers: Headers, capability: str) -> OpenTicket:
+        return OPEN
+
+
+class Span(Protocol):
+    """One traced request. ``trace_id`` in hex is recorded with its events."""
+
+    @property
+    def trace_id(self) -> str: ...
+
+    def stage(self, name: str, began_ns: int, ended_ns: int) -> None:
+        """A part of it, on ``time.time_ns``; one of STAGES or ``record``."""
+        ...
+
+    def end(self, status: int) -> None:
+        """The response has left with this status. Called once."""
+        ...
+
+
+class Tracer(Protocol):
+    """Watches some of the requests. A server without one has None in its place: one comparison a request."""
+
+    def begin(self, headers: Headers, capability: str, operation: str) -> Span | None:
+        """A span if this request is watched: as ``traceparent`` says (W3C Trace Context), else by sampling.
+
+        ``operation`` is the route's template, never a path that a caller made up.
+        """
+        ...
+
+
+class ResponseCache(Protocol):
+    """Answers by key; a key covers all that an answer follows from: the release, the tenant, and what was asked.
+
+    It outlives releases: another release has other keys. ``inline``: finding and keeping do no I/O, so that they may
+    happen on the event loop's thread. The same question asked several times in a turn is looked for once, and so
+    is one that another turn is still asking (single flight).
+    """
+
+    @property
+    def inline(self) -> bool: ...
+
+    def find(self, keys: Sequence[bytes]) -> Sequence[Answer | None]:
+        """What is kept and still fresh, in order. Never raises: a cache that is away has nothing."""
+        ...
+
+    def keep(self, keys: Sequence[bytes], answers: Sequence[Answer]) -> None:
+        """Keep these; none of them has an error. Never raises."""
+        ...
+
+
+class Judgement(NamedTuple):
+    """What is done with each score of a batch, and why: ``reasons`` are words that can be shown, ``""`` for a plain
+    answer. ``confidences`` lie in [0, 1], None where nothing depends on one."""
+
+    actions: Sequence[Action]
+    reasons: Sequence[str]
+    confidences: Sequence[float | None]
+
+
+class AnswerPolicy(Protocol):
+    """Decides over a batch of scores that one release gave. Rows judged ``fallback`` get the fallback's answer."""
+
+    def judge(self, release: Loaded, scores: Sequence[Any], kind: str) -> Judgement:
+        """``scores``: one a question, or one tuple of probabilities. Pure; ``kind`` is the task's."""
+        ...
+
+
+_PLAIN: Final = "answer"
+
+
+class AbstainBelow:
+    """The release's declared confidence is the whole policy: below it, its score is no answer."""
+
+    def judge(self, release: Loaded, scores: Sequence[Any], kind: str) -> Judgement:
+        rows, below = len(scores), release.abstain_below
+        if below <= 0.0:
+            return Judgement([_PLAIN] * rows, [""] * rows, [None] * rows)
+        sure = [confidence(score, kind) for score in scores]
+        return Judgement(
+            ["abstain" if c < below else _PLAIN for c in sure],
+            ["not sure enough" if c < below else "" for c in sure],
+            sure,
+        )
+
+
+def confidence(score: float | tuple[float, ...] | None, kind: str) -> float:
+    """How sure a score is, in [0, 1]: the probability of its likeliest class. A regression is always sure."""
+    if score is None or kind == "regression":
+        return 1.0
+    return max(score) if isinstance(score, tuple) else max(score, 1.0 - score)
