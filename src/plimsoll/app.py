@@ -15,11 +15,20 @@ from pathlib import Path
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.case import Decision
-from plimsoll.kernel.ports import Clock, Notifier
+from plimsoll.kernel.ports import Clock, Notifier, OnlineFeatures
 from plimsoll.operations.notify import LogNotifier, Webhook
 from plimsoll.operations.yard import Yard
 from plimsoll.settings import Settings
-from plimsoll.store import Checkpoints, LocalObjects, SegmentLog, SqlCatalog
+from plimsoll.store import (
+    Checkpoints,
+    GuardedOnline,
+    LocalObjects,
+    MemoryOnline,
+    RedisOnline,
+    SegmentLog,
+    SqlCatalog,
+    SqliteOnline,
+)
 
 
 class WallClock:
@@ -73,6 +82,18 @@ class Home:
             segment_bytes=events.segment_bytes,
             writer=self._writer(),
         )
+
+    def online(self) -> OnlineFeatures:
+        """The online features, in the store that the settings choose. Whoever opens them closes them."""
+        chosen = self.settings.features
+        if chosen.store == "memory":
+            return MemoryOnline()
+        store: OnlineFeatures
+        if chosen.store == "redis":
+            store = RedisOnline(chosen.url, prefix=chosen.prefix, timeout_s=chosen.timeout_ms / 1000)
+        else:
+            store = SqliteOnline(self.settings.online)
+        return GuardedOnline(store, when_away=chosen.when_away)
 
     def _writer(self) -> str:
         """The first writer's name that no other process of this home has. Taken now: the log takes it at its first
@@ -134,12 +155,11 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.serving import Server, ServerSettings
-    from plimsoll.store import MemoryOnline
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with open_home(settings) as home:
-        log, online = home.log(), MemoryOnline()
-        for repair in (*home.repairs(), *log.repairs()):
+        log, online = home.log(), home.online()
+        for repair in (*home.repairs(), *log.repairs(), *online.repairs()):
             say(f"repaired: {repair}")
         materialiser = Materialiser(capability, home.catalog, home.objects, online, home.scratch)
         chosen = settings.server
@@ -183,7 +203,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             decided=decided,
         )
         listener = server.listen()
-        duty.bring(home.catalog.deployment(capability.name))
+        duty.begin()
         say(f"{capability.name} is served at http://{chosen.host}:{listener.getsockname()[1]}")
         duty.start()
         try:
@@ -191,3 +211,4 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         finally:
             duty.stop()
             log.close()
+            online.close()

@@ -65,6 +65,30 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(gt=0, description="Seconds before a call is given up, and counted.")] = 5.0
 
 
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """``[features]``: where the features of entities are looked up while an answer is made."""
+
+    store: Annotated[
+        Literal["sqlite", "memory", "redis"],
+        Meta(
+            description="`sqlite`: a file in the home, shared by its processes. `memory`: in each process. `redis`: for "
+            "several machines."
+        ),
+    ] = "sqlite"
+    url: Annotated[str, Meta(description="Address of Redis, where that is the store.")] = "redis://127.0.0.1:6379/0"
+    prefix: Annotated[
+        str, Meta(min_length=1, description="What keys in Redis begin with; one for all replicas of a home.")
+    ] = "plimsoll"
+    timeout_ms: Annotated[float, Meta(gt=0, description="Milliseconds that an answer waits for Redis.")] = 50.0
+    when_away: Annotated[
+        Literal["fallback", "missing"],
+        Meta(
+            description="While the store is away: `fallback` answers without the release, `missing` with it, its features "
+            "NaN."
+        ),
+    ] = "fallback"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. ``home`` is absolute once it has been read."""
 
@@ -79,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     loop: Loop = Loop()
     webhook: Webhook = Webhook()
     access: Access = Access()
+    features: Features = Features()
 
     @property
     def catalog_url(self) -> str:
@@ -103,6 +128,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def pepper(self) -> Path:
         """What keys are hashed with. A relative path is relative to the home."""
         return self.home / (self.access.pepper or "access/pepper")
+
+    @property
+    def online(self) -> Path:
+        """The online features, where SQLite keeps them. They can be made again."""
+        return self.home / "online.db"
 
     @property
     def checkpoints(self) -> Path:

@@ -270,22 +270,83 @@ class EventLog(Protocol):
     def close(self) -> None: ...
 
 
+OnlineRow = tuple[str, int, bytes]
+"""(entity, known_at in µs since the epoch, packed float32 values)."""
+
+
+class Step(NamedTuple):
+    """A change of one view's rows that is made only by who knows what they are: from the mark ``before`` to ``after``."""
+
+    before: str | None
+    after: str
+
+
+class OnlineView(NamedTuple):
+    """What an online store holds of a view. ``newest_us``: the greatest ``known_at``; None where there is no row."""
+
+    name: str
+    mark: str
+    rows: int
+    newest_us: int | None
+
+
 class OnlineFeatures(Protocol):
     """The last applied timeline row of each entity, packed: (known_at in µs since the epoch, float32 values).
 
+    Each view has a *mark*, which says in the writer's own words which state its rows are in; it changes with the rows,
+    as one. ``""`` says that nobody knows; None, that the view was never written. Whoever passes a ``Step`` writes only
+    if the mark is the one that it knows, else Conflict is raised and nothing has changed.
+
     With ``as_of_us`` an adapter that keeps a history gives the last row known by then; one that keeps only the last
-    row gives that one.
+    row gives that one. All methods may be called from any thread; whatever is away raises Unavailable, within a
+    bounded time.
     """
 
-    def apply(self, view: str, rows: Iterable[tuple[str, int, bytes]]) -> int:
-        """Apply (entity, known_at_us, packed float32 values) in order; an older row than the held one is ignored."""
+    def apply(self, view: str, rows: Iterable[OnlineRow], *, step: Step | None = None) -> int:
+        """Apply rows in order; an older row than the held one is ignored. Returns how many were not."""
+        ...
+
+    def correct(
+        self, view: str, rows: Iterable[OnlineRow], *, gone: Iterable[str] = (), step: Step | None = None
+    ) -> int:
+        """Hold these rows, whatever is held now, newer or older, and no row of ``gone``. Returns how many rows."""
+        ...
+
+    def replace(self, view: str, rows: Iterable[OnlineRow], *, mark: str = "") -> int:
+        """Hold exactly these rows, the last of each entity. Until all of them are here the old ones are served; then
+        all change at once. What others write meanwhile is written to both, and the new rows' mark is ``""`` then.
+
+        Returns how many rows; 0 without reading them where the mark is ``mark`` already: somebody else was first.
+        """
         ...
 
     def get(self, view: str, entity: str, as_of_us: int | None = None) -> tuple[int, bytes] | None: ...
 
     def get_many(
         self, view: str, entities: Sequence[str], as_of_us: Sequence[int] | None = None
-    ) -> list[tuple[int, bytes] | None]: ...
+    ) -> list[tuple[int, bytes] | None]:
+        """One row an entity, all of the same state of the view."""
+        ...
+
+    def mark(self, view: str) -> str | None: ...
+
+    def rows(self, view: str) -> Iterator[OnlineRow]:
+        """Every row of a view as it is now, in no order."""
+        ...
+
+    def views(self) -> Sequence[OnlineView]:
+        """What is held, by name. Costs a pass over all rows."""
+        ...
+
+    def forget(self, view: str) -> None:
+        """Hold nothing of ``view`` any more."""
+        ...
+
+    def repairs(self) -> Sequence[str]:
+        """A sentence for each thing that opening found half done and put right."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Notifier(Protocol):

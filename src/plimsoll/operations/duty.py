@@ -68,6 +68,12 @@ class Duty:
         self.passes += 1
         return decisions
 
+    def begin(self) -> None:
+        """Bring the features before the first answer, unless the store has rows of all views: those serve meanwhile."""
+        deployment = self.catalog.deployment(self.loop.capability.name)
+        if not self.materialiser.serves(rows_of(self.catalog, deployment)):
+            self.bring(deployment)
+
     def bring(self, deployment: Deployment) -> None:
         self.materialiser.bring(rows_of(self.catalog, deployment), self.clock.now())
 

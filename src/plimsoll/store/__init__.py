@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from plimsoll.store.events import SegmentLog
     from plimsoll.store.objects import LocalObjects
     from plimsoll.store.objects_remote import ObstoreObjects
-    from plimsoll.store.online import MemoryOnline, SqliteOnline
+    from plimsoll.store.online import GuardedOnline, MemoryOnline, RedisOnline, SqliteOnline
     from plimsoll.store.pepper import Pepper
     from plimsoll.store.sweep import collect
 
 __all__ = [
     "Checkpoints",
+    "GuardedOnline",
     "LocalObjects",
     "MemoryOnline",
     "ObstoreObjects",
     "Pepper",
+    "RedisOnline",
     "SegmentLog",
     "SqlCatalog",
     "SqliteOnline",
@@ -37,10 +39,12 @@ __all__ = [
 
 _HOME = {
     "Checkpoints": "checkpoints",
+    "GuardedOnline": "online",
     "LocalObjects": "objects",
     "MemoryOnline": "online",
     "ObstoreObjects": "objects_remote",
     "Pepper": "pepper",
+    "RedisOnline": "online",
     "SegmentLog": "events",
     "SqlCatalog": "catalog.sql",
     "SqliteOnline": "online",

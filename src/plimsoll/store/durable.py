@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -113,3 +114,17 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
         yield mine
     finally:
         os.close(fd)
+
+
+@contextmanager
+def waited_for(path: Path, patience_s: float, what: str) -> Iterator[None]:
+    """Hold the advisory lock of an existing ``path``. Raises Unavailable where another holds it longer than that."""
+    until = time.monotonic() + patience_s
+    while True:
+        with locked(path) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() > until:
+            raise Unavailable(f"waited {patience_s:g} s for {what}")
+        time.sleep(0.02)
