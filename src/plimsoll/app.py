@@ -173,6 +173,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             settings=ServerSettings(
                 host=chosen.host,
                 port=chosen.port,
+                grpc_port=chosen.grpc_port or None,
                 body_limit_bytes=chosen.body_limit_bytes,
                 answer_unrecorded=chosen.answer_unrecorded,
             ),
@@ -205,6 +206,8 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         listener = server.listen()
         duty.begin()
         say(f"{capability.name} is served at http://{chosen.host}:{listener.getsockname()[1]}")
+        if server.grpc_address:
+            say(f"{capability.name} is served over gRPC at {server.grpc_address}")
         duty.start()
         try:
             server.serve(listener)

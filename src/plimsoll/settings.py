@@ -29,6 +29,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
+    grpc_port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port for gRPC, at the same host; 0 is no gRPC. Needs `plimsoll[grpc]`.")
+    ] = 0
     body_limit_bytes: Annotated[int, Meta(ge=1024, description="Largest request body; above it the answer is 413.")] = (
         8_388_608
     )

@@ -45,3 +45,31 @@ def test_a_taken_port_is_said(run, tmp_path):
         taken.listen()
         ran = run("up", tmp_path / "mine", "--port", str(taken.getsockname()[1]))
     assert ran.code in (2, 3) and "port" in ran.err.lower()
+
+
+def test_grpc_is_said_beside_http(run, tmp_path):
+    """Where `grpc_port` is set, its address follows, as a client's channel takes it."""
+    import socket
+
+    import grpc
+
+    folder = tmp_path / "mine"
+    write(sample_plan("mine", "binary"), folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "plimsoll.toml").write_text(f"[server]\nport = 0\ngrpc_port = {port}\n")
+    command = [sys.executable, "-m", "plimsoll.cli", "up", "--json"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        said = next(json.loads(line)["said"] for line in process.stdout if "gRPC" in line)
+        assert said == f"mine is served over gRPC at 127.0.0.1:{port}"
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")(
+                b"", timeout=20, wait_for_ready=True
+            )
+        assert live == b"\x08\x01"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0

@@ -19,17 +19,18 @@ from starlette.types import ASGIApp, Lifespan
 
 from plimsoll import __version__
 from plimsoll.capability import Capability
-from plimsoll.errors import PlimsollError, Unavailable, UsageError, nearest
+from plimsoll.errors import PlimsollError
 from plimsoll.kernel.records import Question
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.serving import oip
 from plimsoll.serving.bodies import body_of
+from plimsoll.serving.conduct import all_answered, known, unpinned
 from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.pipeline import Reply
-from plimsoll.serving.refusals import NotFound, status_of
+from plimsoll.serving.refusals import status_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, read_json, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer
 from plimsoll.serving.slashes import WithoutTrailingSlash
@@ -129,11 +130,7 @@ class Edge:
 
     async def _infer(self, request: Request) -> Response:
         self._known(request)
-        if "version" in request.path_params:
-            raise UsageError(
-                "the release that answers a unit is chosen by the rollout, and cannot be asked for",
-                hint=f"POST to /v2/models/{self._name}/infer",
-            )
+        unpinned(self._name, request.path_params.get("version", ""))
         body = await body_of(request, self._at.body_limit_bytes)
         json_bytes_in = request.headers.get("inference-header-content-length")
 
@@ -156,19 +153,14 @@ class Edge:
 
     async def _replies(
         self, request: Request, asked: Sequence[Mapping[str, Any]], *, anonymous: bool = False
-    ) -> list[Reply]:
+    ) -> Sequence[Reply]:
         ticket, span = request.state.ticket, request.state.span
         trace_id = span.trace_id if span is not None else ""
-        replies = await self._at.ask(
-            [self._at.question(inputs, ticket, trace_id=trace_id, anonymous=anonymous) for inputs in asked]
-        )
-        failed = next((r for r in replies if not r.answered), None)
-        if failed is not None:
-            raise Unavailable(
-                f"no answer to event {failed.event.id}: {failed.given.error}",
-                details={"event_id": failed.event.id},
+        return all_answered(
+            await self._at.ask(
+                [self._at.question(inputs, ticket, trace_id=trace_id, anonymous=anonymous) for inputs in asked]
             )
-        return replies
+        )
 
     async def _outcomes(self, request: Request) -> Response:
         body = await body_of(request, self._at.body_limit_bytes)
@@ -220,12 +212,7 @@ class Edge:
         return Response(self._at.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _known(self, request: Request) -> None:
-        """Raises NotFound unless the path names this capability and, where it names one, a loaded release."""
-        model, version = request.path_params["model"], request.path_params.get("version")
-        if model != self._name:
-            raise NotFound(f"there is no model {model!r:.80} here", hint=nearest(model, [self._name]))
-        if version is not None and version not in self._at.versions:
-            raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, self._at.versions))
+        known(self._at, request.path_params["model"], request.path_params.get("version", ""))
 
     # ── who asks ─────────────────────────────────────────────────────────────────────────────────────────────────
 

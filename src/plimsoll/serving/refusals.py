@@ -43,10 +43,18 @@ def status_of(error: PlimsollError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
+A_BUG = "this is a fault of the server's; its log says more"
+"""Nothing of the error itself: a stranger need not read it."""
+
+
+def said_of_refusal(error: PlimsollError) -> str:
+    """The message with the hint behind it."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
 def body_of_refusal(error: PlimsollError) -> bytes:
-    """``{"error": "…"}`` with the hint behind it and the details beside it."""
-    said = {"error": f"{error.message}; {error.hint}" if error.hint else error.message}
-    return msgspec.json.encode(said | error.details)
+    """``{"error": "…"}`` with the details beside it."""
+    return msgspec.json.encode({"error": said_of_refusal(error)} | error.details)
 
 
 def headers_of_refusal(error: PlimsollError) -> dict[str, str]:

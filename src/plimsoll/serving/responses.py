@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from plimsoll.errors import PlimsollError, UsageError
 from plimsoll.serving.oip import Written
-from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal
+from plimsoll.serving.refusals import A_BUG, body_of_refusal, headers_of_refusal
 
 
 def refusal(error: PlimsollError, status: int) -> Response:
@@ -27,8 +27,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    """Nothing of the error itself: the server logs it, a stranger need not read it."""
-    return json_response({"error": "this is a fault of the server's; its log says more"}, 500)
+    return json_response({"error": A_BUG}, 500)
 
 
 OTHER_ERRORS: Mapping[Any, Any] = {HTTPException: _no_route, Exception: _bug}

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvicorn
@@ -39,17 +39,26 @@ from plimsoll.serving.replica import Fleet, needed
 from plimsoll.serving.seams import Admission, AnswerPolicy, OpenAdmission, ResponseCache, Ticket, Tracer
 from plimsoll.serving.timing import WallTiming
 
+if TYPE_CHECKING:
+    from plimsoll.serving.grpc.listening import GrpcEdge
+
 _log = logging.getLogger(__name__)
 
+_GRACE_S = 10
+"""How long requests under way may take to end once no more are taken."""
 _SWITCH_S = 0.0002
 """How long a thread that works keeps one waiting that answers; Python's own 5 ms would be most of the latency."""
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server listens and what it takes. ``drain_s``: how long it goes on after it stopped being ready."""
+    """How a server listens and what it takes. ``drain_s``: how long it goes on after it stopped being ready.
+
+    ``grpc_port``: None is no gRPC; 0 takes a free port, as it does for ``port``.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
+    grpc_port: int | None = None
     body_limit_bytes: int = 8_388_608
     answer_unrecorded: bool = False
     timeout_ms: float = 1_000.0
@@ -108,6 +117,7 @@ class Server:
         self._stopping = False
         self._desk: Desk | None = None
         self._server: Draining | None = None
+        self._grpc: GrpcEdge | None = None
         self.app: ASGIApp = Edge(self).app(self._lifespan)
         self.refresh()
 
@@ -211,10 +221,14 @@ class Server:
             most_beside=self.settings.most_beside,
         )
         following = asyncio.create_task(self._follow())
+        if self._grpc is not None:
+            self._grpc.start(asyncio.get_running_loop())
         self._say_ready()
         try:
             yield
         finally:
+            if self._grpc is not None:
+                await asyncio.to_thread(self._grpc.stop, _GRACE_S)
             following.cancel()
             self._desk = None
             await desk.close()
@@ -223,8 +237,23 @@ class Server:
         self.metrics.ready.set(0 if self.ready else 1)
 
     def listen(self) -> socket.socket:
-        """The listening socket. Raises UsageError when the port is taken or the host is none of this machine's."""
-        return listening(self.settings.host, self.settings.port)
+        """The listening socket, and gRPC's beside it if there is to be one.
+
+        Raises UsageError when a port is taken, the host is none of this machine's, or gRPC is not installed.
+        """
+        listener = listening(self.settings.host, self.settings.port)
+        if self.settings.grpc_port is not None:
+            try:
+                self._grpc = _grpc_edge(self, self.settings.host, self.settings.grpc_port)
+            except UsageError:
+                listener.close()
+                raise
+        return listener
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC listens (``host:port``); ``""`` where it does not."""
+        return self._grpc.address if self._grpc is not None else ""
 
     async def run(self, listener: socket.socket | None = None) -> None:
         """Serve until told to stop (SIGTERM, SIGINT, or ``stop``): not ready any more, then drained, then done."""
@@ -236,7 +265,7 @@ class Server:
             lifespan="on",
             access_log=False,
             log_config=None,
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=_GRACE_S,
             server_header=False,
         )
         self._server = Draining(config, begin=self.stop, drain_s=self.settings.drain_s)
@@ -262,3 +291,14 @@ class Server:
 
 def _contract(capability: Capability) -> Contract:
     return Contract.load(capability.folder / capability.source.contract)
+
+
+def _grpc_edge(server: Server, host: str, port: int) -> GrpcEdge:
+    try:
+        from plimsoll.serving.grpc.listening import GrpcEdge
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"gRPC is wanted on port {port}, and {error.name} is not installed",
+            hint="pip install 'plimsoll[grpc]', or set grpc_port = 0 in plimsoll.toml under [server]",
+        ) from error
+    return GrpcEdge(server, host, port)

@@ -1,0 +1,49 @@
+"""What every edge insists on, however it is spoken to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from plimsoll.capability import Capability
+from plimsoll.errors import Unavailable, UsageError, nearest
+from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.refusals import NotFound
+
+
+class Shelf(Protocol):
+    """What is served, and which releases of it are loaded."""
+
+    capability: Capability
+
+    @property
+    def versions(self) -> list[str]: ...
+
+
+def known(shelf: Shelf, model: str, version: str = "") -> None:
+    """Raises NotFound unless ``model`` is the capability served and ``version``, if any, a loaded release."""
+    name = shelf.capability.name
+    if model != name:
+        raise NotFound(f"there is no model {model!r:.80} here", hint=nearest(model, [name]))
+    if version and version not in shelf.versions:
+        raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, shelf.versions))
+
+
+def unpinned(model: str, version: str) -> None:
+    """Raises UsageError where a version is asked for: exposure would no longer be what the rollout says."""
+    if version:
+        raise UsageError(
+            "the release that answers a unit is chosen by the rollout, and cannot be asked for",
+            hint=f"ask {model} without a version",
+        )
+
+
+def all_answered(replies: Sequence[Reply]) -> Sequence[Reply]:
+    """The replies. Raises Unavailable where one of them is none."""
+    failed = next((r for r in replies if not r.answered), None)
+    if failed is not None:
+        raise Unavailable(
+            f"no answer to event {failed.event.id}: {failed.given.error}",
+            details={"event_id": failed.event.id},
+        )
+    return replies

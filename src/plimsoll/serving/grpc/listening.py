@@ -1,0 +1,108 @@
+"""The gRPC server: its port, its threads, its limits, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from plimsoll.errors import PlimsollError, UsageError
+from plimsoll.serving.edge import Counter
+from plimsoll.serving.grpc.bridge import Bridge
+from plimsoll.serving.grpc.calls import Call, Calls
+from plimsoll.serving.grpc.messages import SERVICE, request_of
+from plimsoll.serving.grpc.status import code_of
+from plimsoll.serving.refusals import A_BUG, headers_of_refusal, said_of_refusal, status_of
+
+_log = logging.getLogger(__name__)
+
+_THREADS = 16
+"""As many calls are answered at once; each waits for its turn at the desk. More wait in gRPC's own queue …"""
+_MOST_CALLS = 1_024
+"""… and more than these are refused with RESOURCE_EXHAUSTED."""
+_METADATA_BYTES = 16_384
+
+
+class GrpcEdge:
+    """Listens when it is constructed; answers from ``start`` on, until ``stop``.
+
+    Raises UsageError when the port is taken or the host is none of this machine's.
+    """
+
+    def __init__(self, counter: Counter, host: str, port: int) -> None:
+        self._at = counter
+        self._pool = ThreadPoolExecutor(_THREADS, "plimsoll-grpc")
+        self._server = grpc.server(
+            self._pool, options=_options(counter.body_limit_bytes), maximum_concurrent_rpcs=_MOST_CALLS
+        )
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            self.port = self._server.add_insecure_port(at)
+        except RuntimeError as error:
+            raise UsageError(
+                f"cannot listen for gRPC on {at}: the port is in use, or the address is none of this machine's",
+                hint="choose another: grpc_port in plimsoll.toml under [server]",
+            ) from error
+        self._address = at.rsplit(":", 1)[0] + f":{self.port}"
+
+    @property
+    def address(self) -> str:
+        """``host:port``, as a client's channel takes it."""
+        return self._address
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        calls = Calls(self._at, Bridge(loop)).by_name()
+        handlers = {name: self._handler(name, call) for name, call in calls.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self._server.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Take no more calls, wait up to ``grace_s`` for those under way, and end. Blocks."""
+        self._server.stop(grace_s).wait()
+        self._pool.shutdown()
+
+    def _handler(self, name: str, call: Call) -> Any:
+        """Bytes in, bytes out: a message that cannot be read is then an error like any other."""
+        return grpc.unary_unary_rpc_method_handler(self._guarded(request_of(name), call))
+
+    def _guarded(self, kind: Any, call: Call) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        """Our errors as status codes; whatever else is raised is a bug, logged, and nothing of it is said."""
+
+        def guarded(sent: bytes, context: grpc.ServicerContext) -> bytes:
+            try:
+                said: bytes = call(_read(kind, sent), context).SerializeToString()
+                return said
+            except PlimsollError as error:
+                status = status_of(error)
+                self._at.metrics.refused(status)
+                code, why, trailer = code_of(status), said_of_refusal(error), headers_of_refusal(error)
+            except Exception:  # noqa: BLE001 - the supervisor of this edge, as Starlette's is of the other
+                _log.exception("a gRPC call failed")
+                code, why, trailer = code_of(500), A_BUG, {}
+            context.set_trailing_metadata(tuple(trailer.items()))
+            context.set_code(code)
+            context.set_details(why)
+            return b""
+
+        return guarded
+
+
+def _read(kind: Any, sent: bytes) -> Any:
+    try:
+        return kind.FromString(sent)
+    except DecodeError as error:
+        raise UsageError(f"this is no {kind.DESCRIPTOR.name}: {error}") from error
+
+
+def _options(body_limit_bytes: int) -> list[tuple[str, int]]:
+    """A taken port is an error, not shared; messages and metadata are bounded as over REST."""
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", body_limit_bytes),
+        ("grpc.max_metadata_size", _METADATA_BYTES),
+    ]
