@@ -61,6 +61,19 @@ def test_errors_have_one_shape(up: Running) -> None:
     assert (status, said) == (405, {"error": "GET /v1/outcomes: Method Not Allowed"})
 
 
+def test_a_question_may_be_plain_json(up: Running) -> None:
+    """Its columns as fields, without tensors; a wrong one is named."""
+    path = "/v1/capabilities/parcel-late"
+    status, said = up.call("POST", path, parcel(1))
+    assert (status, said["action"]) == (200, "answer")
+    assert said["score"] == up.call("POST", f"{path}/ask", {"inputs": parcel(1)})[1]["score"]
+    assert up.call("POST", f"{path}/", parcel(1))[0] == 200
+    status, said = up.call("POST", path, parcel(1) | {"weight": "heavy"})
+    assert (status, said) == (400, {"error": "the column 'weight' must be a number, not 'heavy'"})
+    status, said = up.call("POST", path, parcel(1) | {"wieght": 1})
+    assert (status, "did you mean 'weight'?" in said["error"]) == (400, True)
+
+
 def test_too_many_waiting_is_503(yard: Any) -> None:
     """The queue is bounded; what it cannot take is told when to come back."""
     row = yard.release()

@@ -29,6 +29,7 @@ from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, Report
+from plimsoll.serving.packing import Packed
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import status_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, read_json, refusal, tensors
@@ -96,9 +97,8 @@ class Edge:
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> ASGIApp:
         """The ASGI application. A trailing slash in a path is as good as none."""
-        return WithoutTrailingSlash(
-            Starlette(routes=self._routes(), lifespan=lifespan, exception_handlers=OTHER_ERRORS)
-        )
+        app = Starlette(routes=self._routes(), lifespan=lifespan, exception_handlers=OTHER_ERRORS)
+        return Packed(WithoutTrailingSlash(app))
 
     def _routes(self) -> list[Route]:
         gets: dict[str, Handler] = {
@@ -117,6 +117,7 @@ class Edge:
         posts: dict[str, Handler] = {
             "/v2/models/{model}/infer": self._infer,
             "/v2/models/{model}/versions/{version}/infer": self._infer,
+            "/v1/capabilities/{model}": self._ask_plainly,
             "/v1/capabilities/{model}/ask": self._ask,
             "/v1/outcomes": self._outcomes,
         }
@@ -142,11 +143,18 @@ class Edge:
         return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
     async def _ask(self, request: Request) -> Response:
+        return await self._one(request, lambda body: read_json(body, _Ask).inputs)
+
+    async def _ask_plainly(self, request: Request) -> Response:
+        """The question's columns are the fields of the body."""
+        return await self._one(request, lambda body: read_json(body, dict[str, Any]))
+
+    async def _one(self, request: Request, columns: Callable[[bytes], dict[str, Any]]) -> Response:
         self._known(request)
         body = await body_of(request, self._at.body_limit_bytes)
 
         async def answered() -> oip.Written:
-            (reply,) = await self._replies(request, [self._at.form.read(read_json(body, _Ask).inputs)])
+            (reply,) = await self._replies(request, [self._at.form.read(columns(body))])
             return oip.Written(msgspec.json.encode(self._said(reply)))
 
         return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))

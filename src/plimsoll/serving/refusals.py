@@ -15,6 +15,14 @@ class TooLarge(UsageError):
     """The body is over the limit: 413."""
 
 
+class UnknownCoding(UsageError):
+    """The body is packed in a way that is not understood: 415."""
+
+
+CODINGS = "gzip, deflate"
+"""How a body may be packed."""
+
+
 class Unauthenticated(Refused):
     """Nobody knows who asks: no credential, or none that is valid now: 401."""
 
@@ -30,6 +38,7 @@ class TooLate(Unavailable):
 _STATUS: tuple[tuple[type[PlimsollError], int], ...] = (  # the first that fits
     (TooLarge, 413),
     (NotFound, 404),
+    (UnknownCoding, 415),
     (UsageError, 400),
     (Unauthenticated, 401),
     (Refused, 403),
@@ -58,9 +67,12 @@ def body_of_refusal(error: PlimsollError) -> bytes:
 
 
 def headers_of_refusal(error: PlimsollError) -> dict[str, str]:
-    """``Retry-After`` in whole seconds (RFC 9110, section 10.2.3); a challenge where a credential is wanted (11.6.1)."""
+    """``Retry-After`` in whole seconds (RFC 9110, section 10.2.3); a challenge where a credential is wanted (11.6.1);
+    the codings that are understood, where one was not (12.5.3)."""
     if isinstance(error, Unavailable):
         return {"retry-after": str(max(1, round(error.retry_after_s)))}
     if isinstance(error, Unauthenticated):
         return {"www-authenticate": "Bearer"}
+    if isinstance(error, UnknownCoding):
+        return {"accept-encoding": CODINGS}
     return {}
