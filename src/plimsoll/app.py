@@ -24,6 +24,7 @@ from plimsoll.store import (
     GuardedOnline,
     LocalObjects,
     MemoryOnline,
+    Pepper,
     RedisOnline,
     SegmentLog,
     SqlCatalog,
@@ -114,6 +115,12 @@ class Home:
             hint="stop one of them, or give the next one a home of its own",
         )
 
+    def seal(self, capability: Capability) -> Callable[[str], str] | None:
+        """How redacted values are hashed; the key is made with the first capability that needs one."""
+        if "hash" not in capability.redacted.values():
+            return None
+        return Pepper.kept(self.settings.recording_key).digest
+
     def repairs(self) -> list[str]:
         """What opening found half done and put right."""
         return self.objects.repairs()
@@ -154,7 +161,9 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.duty import Duty, recompute_from
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
+    from plimsoll.operations.upkeep import Upkeep
     from plimsoll.serving import Server, ServerSettings
+    from plimsoll.store import Retention
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with open_home(settings) as home:
@@ -176,7 +185,9 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
                 grpc_port=chosen.grpc_port or None,
                 body_limit_bytes=chosen.body_limit_bytes,
                 answer_unrecorded=chosen.answer_unrecorded,
+                payload_share=settings.events.payload_share,
             ),
+            seal=home.seal(capability),
         )
 
         def decided(decision: Decision) -> None:
@@ -190,7 +201,11 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             log=log,
             clock=home.clock,
             notifier=home.notifier,
-            recompute=recompute_from(materialiser, lambda digest: home.catalog.release(capability.name, digest)),
+            recompute=recompute_from(
+                materialiser,
+                lambda digest: home.catalog.release(capability.name, digest),
+                redacted=capability.redacted,
+            ),
             names=lambda digest: materialiser.schema(home.catalog.release(capability.name, digest)).names,
             holder=f"{socket.gethostname()}:{os.getpid()}",
             lease_ttl=timedelta(seconds=settings.loop.lease_s),
@@ -203,15 +218,25 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             every_s=settings.loop.every_s,
             decided=decided,
         )
+        events = settings.events
+        upkeep = Upkeep(
+            settings.segments,
+            retention=Retention(settings.segments, keep_days=events.keep_days, keep_gb=events.keep_gb),
+            clock=home.clock,
+            needed_since=lambda: duty.needed_since,
+            say=say,
+        )
         listener = server.listen()
         duty.begin()
         say(f"{capability.name} is served at http://{chosen.host}:{listener.getsockname()[1]}")
         if server.grpc_address:
             say(f"{capability.name} is served over gRPC at {server.grpc_address}")
         duty.start()
+        upkeep.start()
         try:
             server.serve(listener)
         finally:
+            upkeep.stop()
             duty.stop()
             log.close()
             online.close()

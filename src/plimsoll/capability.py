@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from plimsoll.data import Contract
+from plimsoll.data import Contract, Recorded
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features import Inputs, View
 from plimsoll.kernel.requirement import Requirement
@@ -198,6 +198,17 @@ class Capability:
         defaults += tuple(r for r in self.keep if r.operational)
         return tuple(s if s.requires or s.kind == "live" else _with_requires(s, defaults) for s in self.rollout)
 
+    @property
+    def redacted(self) -> dict[str, Recorded]:
+        """The columns of a question that an event does not keep as they are. Reads the contract."""
+        return Contract.load(self.folder / self.source.contract).redacted
+
+    @property
+    def sliced(self) -> tuple[str, ...]:
+        """The columns of the question that evidence is sliced by once the release has left the yard."""
+        requires = [*self.keep, *(r for s in self.stages for r in s.requires)]
+        return tuple(sorted({r.by for r in requires if r.by}))
+
     def variant(self, **changes: Any) -> Capability:
         """This capability as another commit of it would declare it: the same name, some fields changed. Views that the
         change drops are retired, since releases that use them may still be deployed."""
@@ -359,6 +370,27 @@ def _check_columns(c: Capability) -> None:
             raise InvalidDeclaration(
                 f"{c.name}: {who}: the questions have no column {name!r} ({c.source.contract})",
                 hint=nearest(name, known),
+            )
+    _check_redaction(c, contract.redacted)
+
+
+def _check_redaction(c: Capability, redacted: Mapping[str, str]) -> None:
+    """Evidence shows the values of blocks and slices, and without its time or its unit an event is none."""
+    shown = {"asked_at": c.source.asked_at, "block": c.source.block, "arrives_at": c.source.arrives_at}
+    named = [(f"source: {who}", name) for who, name in shown.items()]
+    named += [("slices", name) for name in c.slices] + [(str(r), r.by or "") for r in _requirements(c)]
+    for who, name in named:
+        if name in redacted:
+            raise InvalidDeclaration(
+                f"{c.name}: {who}: the column {name!r} is shown in evidence, but its contract says recorded: "
+                f"{redacted[name]} ({c.source.contract})",
+                hint="slice by another column, or let this one be recorded: plain",
+            )
+    for who, name in (("unit", c.source.unit), ("sticky", c.source.sticky)):
+        if redacted.get(name) == "drop":
+            raise InvalidDeclaration(
+                f"{c.name}: source: {who}: the column {name!r} is dropped from events, which then belong to nobody",
+                hint=f"write recorded: hash ({c.source.contract})",
             )
 
 

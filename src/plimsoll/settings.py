@@ -50,6 +50,19 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     segment_bytes: Annotated[
         int, Meta(ge=65_536, description="Size at which a segment of the event log is closed.")
     ] = 67_108_864
+    payload_share: Annotated[
+        float,
+        Meta(
+            ge=0, le=1, description="Share of the units whose inputs and features are kept; every event always counts."
+        ),
+    ] = 1.0
+    keep_days: Annotated[
+        float, Meta(ge=0, description="Days after which events are deleted; 0 keeps them. Never what a decision needs.")
+    ] = 0.0
+    keep_gb: Annotated[
+        float,
+        Meta(ge=0, description="Gigabytes of events above which the oldest are deleted; 0 is no limit. Likewise."),
+    ] = 0.0
 
 
 class Loop(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +149,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def online(self) -> Path:
         """The online features, where SQLite keeps them. They can be made again."""
         return self.home / "online.db"
+
+    @property
+    def recording_key(self) -> Path:
+        """What redacted values are hashed with before they are recorded."""
+        return self.home / "recording" / "recording.key"
 
     @property
     def checkpoints(self) -> Path:

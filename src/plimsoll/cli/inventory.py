@@ -29,6 +29,7 @@ COMMANDS = (
     _command("explain", "Every verdict about a release, with its numbers and evidence", "Watch"),
     _command("log", "The ledger: what was decided, when and why; verify it; ask what was live then", "Watch"),
     _command("doctor", "Look a set-up over: what is wrong with it, and what to do", "Watch"),
+    _command("events", "Ask the recorded events with SQL", "Watch"),
     _command("collect", "Delete the bytes that no release which may come back needs", "Watch"),
     _command("keys", "Create, list, rotate and revoke the keys of those who ask", "Watch"),
     _command("rollback", "Go back to the last good release, now", "Come back"),

@@ -1,7 +1,7 @@
 """Data: contracts that rows must keep, snapshots that never change, and the time at which each column is known."""
 
 from plimsoll.data.check import CheckResult, check, enforce
-from plimsoll.data.contract import ASKED_AT, Column, Contract, KnownAt
+from plimsoll.data.contract import ASKED_AT, Column, Contract, KnownAt, Recorded
 from plimsoll.data.known import KnownFault, masked_as_of, unknown_at_question
 from plimsoll.data.snapshot import Snapshots
 
@@ -12,6 +12,7 @@ __all__ = [
     "Contract",
     "KnownAt",
     "KnownFault",
+    "Recorded",
     "Snapshots",
     "check",
     "enforce",

@@ -1,8 +1,9 @@
 """A contract: what a source's rows must be, and when each column becomes known.
 
-Read from an Open Data Contract Standard file (ODCS v3.2.0). Two custom properties carry what the standard has no
-word for: ``tolerance`` (of the schema object: the share of bad rows accepted) and ``knownAt`` (of a column, or of
-the schema object as the default for all its columns)::
+Read from an Open Data Contract Standard file (ODCS v3.2.0). Three custom properties carry what the standard has no
+word for: ``tolerance`` (of the schema object: the share of bad rows accepted), ``recorded`` (of a column: ``plain``,
+``hash`` or ``drop``, how an event keeps it) and ``knownAt`` (of a column, or of the schema object as the default for
+all its columns)::
 
     customProperties:
       - {property: knownAt, value: published}                           # before anybody asks
@@ -31,6 +32,9 @@ ASKED_AT = "asked_at"
 ENGINE = "plimsoll"
 """The ``engine`` of custom quality rules that are enforced here: a DuckDB condition over one row."""
 
+Recorded = Literal["plain", "hash", "drop"]
+"""How an event keeps a column's value: as it is, as a keyed hash (equal values stay equal), or not at all."""
+
 Operator = Literal["=", "<>", ">", ">=", "<", "<=", "between", "not between"]
 
 
@@ -57,6 +61,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Any, ...] = ()  # values that no row may have, because they mean "missing"
     valid: tuple[odcs.Arguments, ...] = ()  # further allowed values and patterns
     known_at: KnownAt | None = None
+    recorded: Recorded = "plain"
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +153,11 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
             f"the contract {self.name!r} has no column {name!r}",
             hint=nearest(name, [c.name for c in self.columns]),
         )
+
+    @property
+    def redacted(self) -> dict[str, Recorded]:
+        """The columns that an event does not keep as they are, and how it keeps them."""
+        return {column.name: column.recorded for column in self.columns if column.recorded != "plain"}
 
     def known_at(self, name: str) -> KnownAt:
         """When column ``name`` becomes known. Raises InvalidDeclaration if the contract does not say."""

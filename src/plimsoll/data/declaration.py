@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from plimsoll.data import document, odcs, quality
-from plimsoll.data.contract import ASKED_AT, Column, Contract, Freshness, KnownAt, Reference
+from plimsoll.data.contract import ASKED_AT, Column, Contract, Freshness, KnownAt, Recorded, Reference
 from plimsoll.errors import InvalidDeclaration, nearest
 from plimsoll.kernel.digest import digest_bytes
 
@@ -28,6 +28,10 @@ def declared(path: Path) -> Contract:
     """The contract in the file at ``path``. Raises InvalidDeclaration."""
     return _Declaration(path).contract()
 
+
+_PRIVATE = frozenset({"confidential", "restricted", "personal", "pii"})
+"""Classifications that an event keeps as a hash, unless the column says otherwise. The standard leaves the words open:
+these are the ones in use."""
 
 _VALUES: dict[str, tuple[Any, Callable[[str], object] | None]] = {
     "string": (str, None),
@@ -117,6 +121,7 @@ class _Declaration:
             options=prop.logical_type_options,
             enum=tuple(item.value for item in prop.enum),
             known_at=self._known_at(prop),
+            recorded=self._recorded(prop),
         )
 
     def _check_options(self, name: str, kind: str, options: odcs.TypeOptions) -> None:
@@ -144,6 +149,18 @@ class _Declaration:
             raise self.fault(
                 f"{name}: the declared value {value!r} is no {kind}", hint="quote text; times are ISO 8601"
             )
+
+    def _recorded(self, prop: odcs.Property) -> Recorded:
+        """The column's own ``recorded``, else what its classification implies."""
+        for custom in prop.custom_properties:
+            if custom.property == "recorded":
+                for legal in get_args(Recorded):
+                    if custom.value == legal:
+                        return legal  # type: ignore[no-any-return]
+                raise self.fault(
+                    f"{prop.name}: recorded cannot be {custom.value!r}", hint=f"write {', '.join(get_args(Recorded))}"
+                )
+        return "hash" if (prop.classification or "").lower() in _PRIVATE else "plain"
 
     def _known_at(self, prop: odcs.Property) -> KnownAt | None:
         """The column's own ``knownAt``, else the schema object's."""

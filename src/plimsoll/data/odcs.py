@@ -16,7 +16,7 @@ Bound = int | float | str
 
 
 class CustomProperty(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The standard's way to say what it has no word for: here ``knownAt`` and ``tolerance``."""
+    """The standard's way to say what it has no word for: here ``knownAt``, ``recorded`` and ``tolerance``."""
 
     property: str
     value: Any

@@ -1,7 +1,7 @@
 """Features, each defined once: compiled to a timeline, joined as of the question, served as its last row."""
 
 from plimsoll.features import windows
-from plimsoll.features.columns import read_columns
+from plimsoll.features.columns import read_columns, text_of
 from plimsoll.features.compilation import compile
 from plimsoll.features.join import TrainingSet, training_set
 from plimsoll.features.leak import Leak, leak
@@ -31,6 +31,7 @@ __all__ = [
     "number",
     "read_columns",
     "source_digest",
+    "text_of",
     "training_set",
     "view",
     "weekday",

@@ -6,7 +6,7 @@ each view (by digest) and the feed whose rows the view reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ import numpy as np
 
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features.columns import Column, Columns, Floats, column_of
-from plimsoll.features.request import AnyRequestFeature, Category, Inputs
+from plimsoll.features.request import UNKNOWN, AnyRequestFeature, Category, Inputs
 from plimsoll.features.timeline import Timeline
 from plimsoll.features.view import View
 from plimsoll.kernel import digest as kernel
@@ -80,6 +80,12 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True):
         """The question's columns that are read: what must be known when it is asked, and sent with a request."""
         read = [c for f in self.inputs for c in f.columns] + [b.entity for b in self.views]
         return tuple(dict.fromkeys(read))
+
+    def nulls(self, columns: Collection[str]) -> dict[int, float]:
+        """The features that are made from ``columns`` (place in the row → what they are where those are null)."""
+        made = [(f.column in columns, float(UNKNOWN) if isinstance(f, Category) else np.nan) for f in self.inputs]
+        made += [(binding.entity in columns, np.nan) for binding in self.views for _ in binding.names]
+        return {place: null for place, (concerned, null) in enumerate(made) if concerned}
 
     @property
     def digest(self) -> str:

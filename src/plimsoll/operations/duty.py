@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from plimsoll.kernel.ports import Catalog, Clock, ReleaseRow
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.loop import Loop
 from plimsoll.operations.materialise import Materialiser
+from plimsoll.operations.need import needed_since
 from plimsoll.serving import needed
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Duty:
         self.loop, self.catalog, self.clock, self.materialiser = loop, catalog, clock, materialiser
         self.every_s, self.decided = every_s, decided
         self.passes = self.failures = 0
+        self.needed_since: datetime | None = None  # from when on a decision may still need events, after a first pass
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plimsoll-loop", daemon=True)
 
@@ -64,7 +66,9 @@ class Duty:
         decisions = self.loop.settle()
         for decision in decisions:
             self.decided(decision)
-        self.bring(self.catalog.deployment(self.loop.capability.name))
+        deployment = self.catalog.deployment(self.loop.capability.name)
+        self.needed_since = needed_since(self.loop.tally, deployment)
+        self.bring(deployment)
         self.passes += 1
         return decisions
 
@@ -98,13 +102,16 @@ def rows_of(catalog: Catalog, deployment: Deployment) -> list[ReleaseRow]:
 
 
 def recompute_from(
-    materialiser: Materialiser, release: Callable[[str], ReleaseRow]
+    materialiser: Materialiser, release: Callable[[str], ReleaseRow], *, redacted: Collection[str] = ()
 ) -> Callable[[str, Sequence[Mapping[str, Any]], Sequence[datetime]], NDArray[np.float32]]:
-    """How the skew watch recomputes offline beside a server: from the timelines that are materialised now."""
+    """How the skew watch recomputes offline beside a server: from the timelines that are materialised now.
+
+    ``redacted``: the columns that events do not keep as they were.
+    """
     from plimsoll.operations.warehouse import recompute
 
     def again(digest: str, inputs: Sequence[Mapping[str, Any]], asked_at: Sequence[datetime]) -> NDArray[np.float32]:
         schema = materialiser.schema(release(digest))
-        return recompute(schema, materialiser.timelines_of(schema), inputs, asked_at)
+        return recompute(schema, materialiser.timelines_of(schema), inputs, asked_at, redacted=redacted)
 
     return again

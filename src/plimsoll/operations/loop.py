@@ -50,7 +50,7 @@ def tally_of(capability: Capability) -> Tally:
         task=capability.task.kind,
         maturity=capability.maturity,
         limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
-        columns=[r.by for r in requires if r.by],
+        columns=capability.sliced,
     )
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
-from plimsoll.data import ASKED_AT, check, enforce
+from plimsoll.data import ASKED_AT, Contract, check, enforce
 from plimsoll.errors import UsageError
 from plimsoll.features import FeatureSchema, Timeline, compile, read_columns
 from plimsoll.kernel.case import Decision
+from plimsoll.kernel.digest import digest_bytes
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.override import abort
 from plimsoll.kernel.ports import EventLog, ReleaseRow
@@ -39,7 +40,7 @@ from plimsoll.operations.story.wording import names_of, plainly, unchanged
 from plimsoll.operations.warehouse import recompute
 from plimsoll.operations.world import Candidate, FeedFault, Rehearsal
 from plimsoll.operations.yard import Yard
-from plimsoll.serving import Fleet, Pipeline, QuestionMaker, SeededIds, VirtualTiming, needed
+from plimsoll.serving import Fleet, Pipeline, QuestionMaker, Recording, SeededIds, VirtualTiming, needed
 from plimsoll.store import MemoryOnline
 
 
@@ -78,8 +79,15 @@ class Stage:
         self.story = Story()
         self.online = MemoryOnline(history_us=int(2 * plan.step / MICROSECOND))
         self.fleet = Fleet(capability, yard.objects, self.online, drills=True)
+        contract = Contract.load(capability.folder / capability.source.contract)
+        self._redacted = contract.redacted
         self.pipeline = Pipeline(
-            capability=capability, fleet=self.fleet, log=log, timing=VirtualTiming(seed), timeout_ms=1_000.0
+            capability=capability,
+            fleet=self.fleet,
+            log=log,
+            timing=VirtualTiming(seed),
+            timeout_ms=1_000.0,
+            recording=Recording(capability, contract, seal=lambda text: digest_bytes(f"{seed}\0{text}".encode())),
         )
         self.ask = QuestionMaker(capability, ids=SeededIds(seed))
         self._views = {v.name: v for c in self._capabilities() for v in c.known_views}
@@ -117,7 +125,7 @@ class Stage:
         """The offline feature rows, from what the warehouse has: what skew is judged against."""
         schema = self.schema(release)
         timelines = {b.view: self.in_warehouse(b.view, b.feed) for b in schema.views}
-        return recompute(schema, timelines, inputs, asked_at)
+        return recompute(schema, timelines, inputs, asked_at, redacted=self._redacted)
 
     def in_warehouse(self, view: str, feed: str) -> Timeline:
         """The timeline that the warehouse has of a view over a feed's table. Known times keep the future out."""

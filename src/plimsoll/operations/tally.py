@@ -232,6 +232,11 @@ class Tally:
         """The newest closed block's place in time; blocks close in order, so it only grows."""
         return self.closed[-1].first_at.isoformat() if self.closed else ""
 
+    @property
+    def open_since(self) -> list[datetime]:
+        """When each block that is not closed yet began."""
+        return [block.first_at for block in self._open.values()]
+
     def blocks_since(self, since: datetime, after: str = "") -> list[ClosedBlock]:
         """Closed blocks that began at or after ``since``, and after the place ``after``."""
         return [b for b in self.closed if b.first_at >= since and b.first_at.isoformat() > after]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,13 @@ def recompute(
     timelines: Mapping[str, Timeline],
     inputs: Sequence[Mapping[str, Any]],
     asked_at: Sequence[datetime],
+    *,
+    redacted: Collection[str] = (),
 ) -> NDArray[np.float32]:
-    """The feature rows of these questions as of their asking, as ``OnlineJoin`` should have served them."""
-    columns = {c: [row.get(c) for row in inputs] for c in schema.columns}
+    """The feature rows of these questions as of their asking, as ``OnlineJoin`` should have served them.
+
+    What is made from a ``redacted`` column is what a null gives: so it was recorded, and so it compares equal.
+    """
+    columns = {c: [None if c in redacted else row.get(c) for row in inputs] for c in schema.columns}
     asked_us = np.array([microseconds_of(at) for at in asked_at], dtype=np.int64)
     return schema.compute(columns, asked_us, timelines)

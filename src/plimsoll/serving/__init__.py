@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
     from plimsoll.serving.pipeline import Pipeline, Reply
     from plimsoll.serving.questions import QuestionMaker
+    from plimsoll.serving.recording import Recording
     from plimsoll.serving.replica import Fleet, needed
     from plimsoll.serving.route import position, target
     from plimsoll.serving.server import Server, ServerSettings
@@ -28,6 +29,7 @@ __all__ = [
     "OutcomeInbox",
     "Pipeline",
     "QuestionMaker",
+    "Recording",
     "Reply",
     "SeededIds",
     "Server",
@@ -48,6 +50,7 @@ _HOMES = {
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
     "QuestionMaker": "questions",
+    "Recording": "recording",
     "Reply": "pipeline",
     "SeededIds": "ids",
     "Server": "server",

@@ -21,6 +21,7 @@ from plimsoll.kernel.rollout import beside as who_else
 from plimsoll.serving.answering import Said, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
 from plimsoll.serving.canonical import key_of
+from plimsoll.serving.recording import Recording
 from plimsoll.serving.replica import Fleet, Loaded, Standing
 from plimsoll.serving.route import beside_role, position, served_role, target
 from plimsoll.serving.seams import AbstainBelow, AnswerPolicy, ResponseCache
@@ -71,7 +72,8 @@ class Pipeline:
     """Answers the questions of one capability with what ``fleet`` has loaded.
 
     ``timeout_ms``: an answer that took longer counts as an error, and the fallback's is given instead.
-    ``answer_unrecorded``: answer even where the log cannot record; such replies say so.
+    ``answer_unrecorded``: answer even where the log cannot record; such replies say so. ``recording``: what may be
+    written down of a question; replies have all of it.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Pipeline:
         cache: ResponseCache | None = None,
         timeout_ms: float = 1_000.0,
         answer_unrecorded: bool = False,
+        recording: Recording | None = None,
     ) -> None:
         self._capability = capability
         self._fleet = fleet
@@ -94,6 +97,7 @@ class Pipeline:
         self._cache = cache
         self._timeout_ms = timeout_ms
         self._answer_unrecorded = answer_unrecorded
+        self._recording = recording or Recording(capability, None)
 
     def answer(self, questions: Sequence[Question], deployment: Deployment) -> list[Event]:
         """The event of each question, in order, durable on return. Raises what :meth:`reply` raises."""
@@ -116,8 +120,10 @@ class Pipeline:
         served = self._served(turn, deployment, fleet)
         instead = self._instead(turn.batch, served, fleet)
         replies = self._replies(turn, served, instead, deployment)
-        records: list[Record] = [reply.event for reply in replies]
-        records += [Beside(event=turn.batch.ids[i], answers=(said,)) for i, said in instead.items()]
+        records: list[Record] = [self._recording.event(reply.event, fleet.loaded) for reply in replies]
+        for i, said in instead.items():
+            also = Beside(event=turn.batch.ids[i], answers=(said,))
+            records.append(self._recording.beside(also, replies[i].event, fleet.loaded))
         return Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
 
     def recorded(self, decided: Decided, error: Unavailable | None) -> list[Reply]:
@@ -148,9 +154,9 @@ class Pipeline:
             answered = self._ask(name, batch, beside_role(deployment, name), fleet, seen).answers
             for i, answer in zip(picked, answered, strict=True):
                 said[i].append(answer)
-        records = [Beside(event=e.id, answers=tuple(a)) for e, a in zip(events, said, strict=True) if a]
-        self._log.append(records)
-        return records
+        found = [(Beside(event=e.id, answers=tuple(a)), e) for e, a in zip(events, said, strict=True) if a]
+        self._log.append([self._recording.beside(record, event, fleet.loaded) for record, event in found])
+        return [record for record, _ in found]
 
     def lose(self, events: Sequence[str]) -> None:
         """Record that nobody else was asked about these: exposures lost, each a ``Beside`` without answers."""

@@ -47,6 +47,11 @@ class Loaded(Protocol):
         ...
 
     @property
+    def schema(self) -> FeatureSchema:
+        """The features that it sees; an empty one for one that has none."""
+        ...
+
+    @property
     def abstain_below(self) -> float:
         """The confidence (0–1) below which its score is no answer."""
         ...
@@ -68,6 +73,7 @@ class LoadedRelease:
     """A release whose engine has reproduced its golden answers in this process."""
 
     release: str
+    schema: FeatureSchema
     schema_key: str
     engine: Engine
     join: OnlineJoin
@@ -89,6 +95,7 @@ class ReleaseZero:
 
     engine: PythonEngine
     release: str = FALLBACK
+    schema: FeatureSchema = field(default=FeatureSchema())
     schema_key: str = ""
     abstain_below: float = 0.0
     drill: Drill = field(default=NO_DRILL)
@@ -170,6 +177,7 @@ class Fleet:
         schema = _schema(row)
         return LoadedRelease(
             release=row.digest,
+            schema=schema,
             schema_key=schema.digest,
             engine=engine,
             join=OnlineJoin(schema, self._online),

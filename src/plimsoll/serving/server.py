@@ -35,6 +35,7 @@ from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
 from plimsoll.serving.pipeline import Pipeline, Reply
 from plimsoll.serving.questions import QuestionMaker
+from plimsoll.serving.recording import Recording, Seal
 from plimsoll.serving.replica import Fleet, needed
 from plimsoll.serving.seams import Admission, AnswerPolicy, OpenAdmission, ResponseCache, Ticket, Tracer
 from plimsoll.serving.timing import WallTiming
@@ -53,7 +54,8 @@ _SWITCH_S = 0.0002
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a server listens and what it takes. ``drain_s``: how long it goes on after it stopped being ready.
 
-    ``grpc_port``: None is no gRPC; 0 takes a free port, as it does for ``port``.
+    ``grpc_port``: None is no gRPC; 0 takes a free port, as it does for ``port``. ``payload_share``: of the units whose
+    inputs and features are recorded.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +68,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 0.0
     most_waiting: int = 10_000
     most_beside: int = 20_000
+    payload_share: float = 1.0
 
 
 class Server:
@@ -89,13 +92,15 @@ class Server:
         tracer: Tracer | None = None,
         policy: AnswerPolicy | None = None,
         cache: ResponseCache | None = None,
+        seal: Seal | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
         self.body_limit_bytes = self.settings.body_limit_bytes
         self.admission: Admission = admission or OpenAdmission()
         self.tracer = tracer
-        self.form = Form.of(capability, _contract(capability))
+        contract = _contract(capability)
+        self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name)
         self.fleet = Fleet(capability, objects, online)
         self.pipeline = Pipeline(
@@ -107,6 +112,7 @@ class Server:
             cache=cache,
             timeout_ms=self.settings.timeout_ms,
             answer_unrecorded=self.settings.answer_unrecorded,
+            recording=Recording(capability, contract, seal=seal, payload_share=self.settings.payload_share),
         )
         self._catalog = catalog
         self._clock = clock

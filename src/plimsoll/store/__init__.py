@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plimsoll.store.catalog.reader import SqliteReader
     from plimsoll.store.catalog.sql import SqlCatalog
     from plimsoll.store.checkpoints import Checkpoints, ledger_faults
-    from plimsoll.store.events import SegmentLog
+    from plimsoll.store.events import EventQuery, Retention, SegmentLog, has_sealed, open_query
     from plimsoll.store.objects import LocalObjects
     from plimsoll.store.objects_remote import ObstoreObjects
     from plimsoll.store.online import GuardedOnline, MemoryOnline, RedisOnline, SqliteOnline
@@ -23,33 +23,41 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checkpoints",
+    "EventQuery",
     "GuardedOnline",
     "LocalObjects",
     "MemoryOnline",
     "ObstoreObjects",
     "Pepper",
     "RedisOnline",
+    "Retention",
     "SegmentLog",
     "SqlCatalog",
     "SqliteOnline",
     "SqliteReader",
     "collect",
+    "has_sealed",
     "ledger_faults",
+    "open_query",
 ]
 
 _HOME = {
     "Checkpoints": "checkpoints",
+    "EventQuery": "events",
     "GuardedOnline": "online",
     "LocalObjects": "objects",
     "MemoryOnline": "online",
     "ObstoreObjects": "objects_remote",
     "Pepper": "pepper",
     "RedisOnline": "online",
+    "Retention": "events",
     "SegmentLog": "events",
     "SqlCatalog": "catalog.sql",
     "SqliteOnline": "online",
     "SqliteReader": "catalog.reader",
     "collect": "sweep",
+    "has_sealed": "events",
+    "open_query": "events",
     "ledger_faults": "checkpoints",
 }
 

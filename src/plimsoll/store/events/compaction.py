@@ -7,22 +7,20 @@ own bytes are in the column ``record``, so that nothing is lost in columns: read
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from plimsoll.errors import Damaged, Unavailable
-from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
+from plimsoll.kernel.records import Record
 from plimsoll.store.durable import locked, sync_folder, unavailable
-from plimsoll.store.events.frames import decode_record, encode_record
+from plimsoll.store.events.columns import sql_of, write_rows
+from plimsoll.store.events.frames import decode_record
 from plimsoll.store.events.reading import framed_records
 from plimsoll.store.events.segments import Segment, changing, listing
 
@@ -31,33 +29,11 @@ if TYPE_CHECKING:
 
 _WORK = "compacting"
 _LOCK = "compacting.lock"
-_COLUMNS = {
-    "kind": "VARCHAR",  # event, beside (a row for each answer) or outcome
-    "id": "VARCHAR",  # the event's
-    "capability": "VARCHAR",
-    "at": "BIGINT",
-    "block": "VARCHAR",
-    "unit": "VARCHAR",
-    "tenant": "VARCHAR",
-    "release": "VARCHAR",
-    "role": "VARCHAR",
-    "score": "DOUBLE",
-    "scores": "DOUBLE[]",  # of a multiclass answer
-    "latency_ms": "DOUBLE",
-    "error": "VARCHAR",
-    "action": "VARCHAR",
-    "rollout": "VARCHAR",
-    "label": "DOUBLE",
-    "inputs": "VARCHAR",  # JSON
-    "frame_end": "BIGINT",  # where the record's frame ends in the segment
-    "record": "VARCHAR",  # base64 here, a BLOB in the file; on the first row of each record
-}
-_COPY = """COPY (
-    SELECT * REPLACE (make_timestamp("at") AS "at", from_base64(record) AS record)
-    FROM read_json($rows, format = 'newline_delimited', columns = {columns}, maximum_object_size = 268435456)
-) TO '{target}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"""
+_COPY = "COPY ({rows}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)"
 _READ = "SELECT frame_end, record FROM read_parquet($path) WHERE record IS NOT NULL AND frame_end > $offset"
+_NEWEST = """SELECT max("at") FROM read_parquet($path) WHERE kind = 'event'"""
 _BATCH = 10_000
+_MEMORY = "512MB"
 
 
 def compact(folder: Path) -> list[str]:
@@ -91,6 +67,18 @@ def check(segment: Segment) -> None:
             hint=f"restore {segment.path.name} from a backup",
             details={"segment": segment.name, "offset": 0},
         )
+
+
+def newest_event(path: Path) -> datetime | None:
+    """When the newest event in a Parquet file was asked; None if it holds none. Raises Damaged if it cannot be read."""
+    import duckdb
+
+    try:
+        with _engine() as engine:
+            found = engine.execute(_NEWEST, {"path": str(path)}).fetchone()
+    except duckdb.Error as error:
+        raise Damaged(f"a segment's Parquet file cannot be read ({path})", hint="plimsoll log --verify") from error
+    return found[0].replace(tzinfo=UTC) if found and found[0] else None
 
 
 def compacted_records(segment: Segment, offset: int) -> Iterator[tuple[list[Record], int]]:
@@ -158,15 +146,11 @@ def _written(segment: Segment, work: Path) -> Path:
     import duckdb
 
     rows, target = work / f"{segment.name}.jsonl", work / f"{segment.name}.parquet"
-    encoder = msgspec.json.Encoder()
-    with rows.open("wb") as file:
-        for row in _rows_of(segment):
-            file.write(encoder.encode(row))
-            file.write(b"\n")
-    copy = _COPY.format(columns=_COLUMNS, target=str(target).replace("'", "''"))
+    longest = write_rows(framed_records(segment, 0), rows)
+    copy = _COPY.format(rows=sql_of([rows], longest), target=str(target).replace("'", "''"))
     try:
         with _engine() as engine:
-            engine.execute(copy, {"rows": str(rows)})
+            engine.execute(copy)
     except duckdb.IOException as error:
         raise Unavailable(f"compacting segment {segment.name} failed: {error}", hint="free some space") from error
     rows.unlink()
@@ -178,50 +162,5 @@ def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in memory with one thread: rows keep their order, and serving keeps its other cores."""
     import duckdb
 
-    with duckdb.connect(config={"threads": 1}) as engine:
+    with duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY}) as engine:
         yield engine
-
-
-def _rows_of(segment: Segment) -> Iterator[dict[str, Any]]:
-    for records, end in framed_records(segment, 0):
-        for record in records:
-            first = {"frame_end": end, "record": base64.b64encode(encode_record(record)).decode()}
-            for columns in _columns(record):
-                yield columns | first
-                first = {"frame_end": end}
-
-
-def _columns(record: Record) -> Iterable[dict[str, Any]]:
-    """A record as rows: one for each answer in it."""
-    match record:
-        case Event():
-            yield _event_columns(record)
-        case Beside():
-            yield from ({"kind": "beside", "id": record.event} | _answer_columns(a) for a in record.answers)
-        case Outcome():
-            yield {"kind": "outcome", "id": record.event, "label": record.label, "at": _us(record.at)}
-
-
-def _event_columns(event: Event) -> dict[str, Any]:
-    columns = {name: getattr(event, name) for name in ("id", "capability", "block", "unit", "tenant")}
-    columns |= {"kind": "event", "at": _us(event.at), "action": event.action, "rollout": event.rollout}
-    columns["inputs"] = msgspec.json.encode(event.inputs).decode()
-    return columns | _answer_columns(event.served)
-
-
-def _answer_columns(answer: Answer) -> dict[str, Any]:
-    several = isinstance(answer.score, tuple)
-    return {
-        "release": answer.release,
-        "role": answer.role,
-        "score": None if several else answer.score,
-        "scores": answer.score if several else None,
-        "latency_ms": answer.latency_ms,
-        "error": answer.error,
-    }
-
-
-def _us(at: datetime) -> int:
-    """Microseconds since the epoch, exactly (``timestamp()`` is a float)."""
-    whole_s = int(at.replace(microsecond=0).timestamp())
-    return whole_s * 1_000_000 + at.microsecond

@@ -59,6 +59,11 @@ def listing(folder: Path) -> list[Segment]:
         return []
 
 
+def has_sealed(folder: Path) -> bool:
+    """Whether there is a closed segment that is not compacted yet."""
+    return any(segment.state == "sealed" for segment in listing(folder))
+
+
 @contextmanager
 def changing(folder: Path) -> Iterator[list[Segment]]:
     """The listing, under the folder's lock: names may be made, changed and removed inside."""

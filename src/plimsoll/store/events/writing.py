@@ -12,6 +12,8 @@ from plimsoll.store.durable import unavailable, write_all
 from plimsoll.store.events.segments import Segment, claim, new_segment, seal
 
 _PATIENCE_S = 1.0
+_LONGEST_S = 86_400.0
+"""A segment is closed a day after it was begun, however little is in it: what is kept by age must come to an end."""
 
 
 class OpenSegment:
@@ -29,6 +31,7 @@ class OpenSegment:
         self._segment: Segment | None = None
         self._fd = self._lock = -1
         self._end = 0
+        self._began_s = 0.0
 
     def add(self, data: bytes) -> None:
         """Append ``data``; on the disk at return if ``durable``. Raises Unavailable: then none of it is in the log."""
@@ -53,12 +56,12 @@ class OpenSegment:
                 self._lock = -1
 
     def _make_room(self) -> None:
-        if self._fd >= 0 and self._end >= self._segment_bytes:
+        if self._fd >= 0 and (self._end >= self._segment_bytes or time.monotonic() - self._began_s > _LONGEST_S):
             self._seal()
         if self._fd < 0:
             self._claim()
             self._segment, self._fd = new_segment(self._folder, self._writer, durable=self._durable)
-            self._end = 0
+            self._end, self._began_s = 0, time.monotonic()
 
     def _claim(self) -> None:
         """Take the writer's name. Whoever repairs after a dead writer holds it for a moment, so be patient a little."""

@@ -1,0 +1,97 @@
+"""The event log's upkeep beside the loop: closed segments become Parquet, and what need not be kept is deleted.
+
+Compaction runs in a process of its own, at the lowest priority and with bounded memory; it is ended with this one, and
+killing it loses nothing. Nothing here ever stops the loop or the server: what fails is said, and tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from plimsoll.errors import PlimsollError
+from plimsoll.kernel.ports import Clock
+from plimsoll.store import Retention, has_sealed
+
+_log = logging.getLogger(__name__)
+
+EVERY_S = 60.0
+LONGEST_S = 1_800.0
+"""A compaction that takes longer is ended: it hangs."""
+_POLL_S = 0.2
+
+
+class Upkeep:
+    """Looks after one folder of segments every ``every_s``, on a thread of its own.
+
+    ``needed_since``: the time from which on a decision may still need events; None while nobody knows, and then nothing
+    is deleted. ``say`` hears what was deleted.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        retention: Retention,
+        clock: Clock,
+        needed_since: Callable[[], datetime | None],
+        say: Callable[[str], None],
+        every_s: float = EVERY_S,
+    ) -> None:
+        self.folder, self.retention, self.clock, self.every_s = folder, retention, clock, every_s
+        self.needed_since, self.say = needed_since, say
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="plimsoll-upkeep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End now; a compaction that is under way is killed, and done again another time."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=30)
+
+    def once(self) -> None:
+        """Compact what was closed, then delete what need not be kept."""
+        if has_sealed(self.folder):
+            self._compact()
+        needed_since = self.needed_since()
+        if needed_since is not None and not self._stop.is_set():
+            for sentence in self.retention.sweep(self.clock.now(), needed_since):
+                self.say(sentence)
+
+    def _compact(self) -> None:
+        command = [sys.executable, "-m", "plimsoll.store.events.compacting", str(self.folder)]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            failed = self._ended(child)
+        finally:
+            child.kill()
+            _, said = child.communicate()
+        if failed:
+            _log.warning("compacting the events failed, and is tried again: %s", said.strip()[-500:])
+
+    def _ended(self, child: subprocess.Popen[str]) -> bool:
+        """Whether it failed; False where it was only told to stop."""
+        left_s = LONGEST_S
+        while left_s > 0 and not self._stop.is_set():
+            try:
+                return child.wait(_POLL_S) != 0
+            except subprocess.TimeoutExpired:
+                left_s -= _POLL_S
+        return not self._stop.is_set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.every_s):
+            try:
+                self.once()
+            except PlimsollError as error:
+                _log.warning("the upkeep of the events failed, and is tried again: %s", error.message)
+            except Exception:  # noqa: BLE001 - the supervisor of the upkeep; said in full
+                _log.exception("the upkeep of the events failed, and is tried again")
