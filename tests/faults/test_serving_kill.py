@@ -43,7 +43,6 @@ def started(folder: Path, durability: str) -> tuple[subprocess.Popen[str], int]:
         cwd=TESTS,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
     )
     assert child.stdout is not None
     return child, int(child.stdout.readline())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from types import FrameType
 
 import pytest
 
@@ -99,3 +101,50 @@ def test_many_threads_are_all_answered() -> None:
     work = [threading.Thread(target=lambda: [group.commit(b"x") for _ in range(200)]) for _ in range(16)]
     in_threads(work)
     assert len(b"".join(written)) == 16 * 200
+
+
+def test_an_interrupted_sleeper_leaves_nobody_asleep() -> None:
+    """Ctrl-C while its batch is written: it is in the log all the same, and those who are woken after it are."""
+    writes: list[bytes] = []
+    begun, gathered, heard = threading.Event(), threading.Event(), threading.Event()
+
+    def write(data: bytes) -> None:
+        writes.append(data)
+        if len(writes) == 1:
+            begun.set()
+            assert gathered.wait(10)
+        else:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            assert heard.wait(10)
+
+    def interrupt(sig: int, frame: FrameType | None) -> None:
+        heard.set()
+        raise KeyboardInterrupt
+
+    group = GroupCommit(write)
+    first, before, after = (threading.Thread(target=group.commit, args=(b,)) for b in (b"a", b"b", b"d"))
+
+    def surround_the_main_thread() -> None:
+        while len(group._pending) < 2:
+            continue
+        after.start()
+        while len(group._pending) < 3:
+            continue
+        gathered.set()
+
+    first.start()
+    assert begun.wait(10)
+    before.start()
+    while not group._pending:
+        continue
+    surrounding, usual = threading.Thread(target=surround_the_main_thread), signal.signal(signal.SIGINT, interrupt)
+    try:
+        surrounding.start()
+        with pytest.raises(KeyboardInterrupt):
+            group.commit(b"c")
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    for thread in (first, before, after, surrounding):
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+    assert writes == [b"a", b"bcd"]

@@ -2,28 +2,36 @@
 
 Whoever comes while nobody writes takes the lead and writes what is pending; those who come meanwhile wait, and the
 first of them leads the next batch (DeWitt et al., "Implementation techniques for main memory database systems",
-SIGMOD 1984). There is no timer: nobody waits for others who might come; and no thread of its own to wake.
+SIGMOD 1984). There is no timer, and no thread of its own to wake. A lead gives way to as many as there were in the last
+batch: otherwise the first of them to come back would write alone while all the others wait, every other time.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from itertools import zip_longest
 
 from plimsoll.errors import Broken, PlimsollError, Unavailable
 
 
 class _Waiting:
-    """One append: its bytes, the lock that its thread sleeps on, and what it wakes up to."""
+    """One append: its bytes, the lock that its thread sleeps on, what it wakes up to, and whom it wakes then."""
 
-    __slots__ = ("awake", "data", "error", "leads")
+    __slots__ = ("awake", "awoken", "data", "error", "follower", "leads")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.awake = threading.Lock()
         self.awake.acquire()
-        self.leads = False
+        self.awoken = self.leads = False
         self.error: PlimsollError | None = None
+        self.follower: _Waiting | None = None
+
+    def wake(self) -> None:
+        self.awoken = True
+        self.awake.release()
 
 
 class GroupCommit:
@@ -34,6 +42,7 @@ class GroupCommit:
         self._guard = threading.Lock()
         self._pending: list[_Waiting] = []
         self._led = False
+        self._company = 1  # how many the last batch had
 
     def commit(self, data: bytes) -> None:
         """Return when ``data`` is durable. Order of arrival is order in the log."""
@@ -49,29 +58,49 @@ class GroupCommit:
             raise own_copy(me.error)
 
     def _sleep(self, me: _Waiting) -> None:
-        try:
-            me.awake.acquire()
-        except BaseException:  # Ctrl-C: the lead must not stay with somebody who is gone
-            with self._guard:
-                if me in self._pending and not me.leads:
-                    self._pending.remove(me)
+        """Ctrl-C ends it at once where nobody counts on ``me`` yet, else when it has done what is counted on."""
+        interrupt: BaseException | None = None
+        while not me.awoken:
+            try:
+                me.awake.acquire()
+            except BaseException as error:
+                interrupt = error
+                with self._guard:
+                    if me in self._pending and not me.leads:
+                        self._pending.remove(me)
+                        raise
+        if me.follower is not None:
+            me.follower.wake()
+        if interrupt is not None:
             if me.leads:
                 self._lead(me)
-            raise
+            raise interrupt
 
     def _lead(self, me: _Waiting) -> None:
         """Write what is pending, pass the lead on, and wake those whose bytes were written, or were not."""
-        with self._guard:
-            batch, self._pending = self._pending, []
+        batch: list[_Waiting] = []
         error: PlimsollError | None = Unavailable("recording events was interrupted: none of these is in the log")
         try:
+            self._let_them_come()
+            batch = self._taken()
             error = self._written(batch)
         finally:
+            batch = batch or self._taken()
             self._pass_on()
-            for waiting in batch:
-                waiting.error = error
-                if waiting is not me:
-                    waiting.awake.release()
+            self._answer(me, batch, error)
+
+    def _let_them_come(self) -> None:
+        """Give way to those who were answered with the last batch and have more to say, once for each."""
+        for _ in range(self._company):
+            if len(self._pending) >= self._company:
+                break
+            time.sleep(0)
+
+    def _taken(self) -> list[_Waiting]:
+        with self._guard:
+            batch, self._pending = self._pending, []
+        self._company = len(batch)
+        return batch
 
     def _pass_on(self) -> None:
         with self._guard:
@@ -79,7 +108,17 @@ class GroupCommit:
             self._led = successor is not None
             if successor is not None:
                 successor.leads = True
-                successor.awake.release()
+                successor.wake()
+
+    @staticmethod
+    def _answer(me: _Waiting, batch: list[_Waiting], error: PlimsollError | None) -> None:
+        """Each wakes the next: woken all at once, they would only queue for the interpreter's lock."""
+        others = [waiting for waiting in batch if waiting is not me]
+        for waiting, follower in zip_longest(others, others[1:]):
+            waiting.error, waiting.follower = error, follower
+        me.error = error
+        if others:
+            others[0].wake()
 
     def _written(self, batch: list[_Waiting]) -> PlimsollError | None:
         """Why ``batch`` could not be written. A supervisor: whatever happens here must reach all who wait."""
