@@ -22,7 +22,7 @@ from plimsoll.operations.duty import recompute_from
 from plimsoll.operations.intake import take_in
 from plimsoll.operations.materialise import Materialiser
 from plimsoll.serving import Fleet, Pipeline, QuestionMaker, SeededIds, VirtualTiming
-from plimsoll.store import MemoryOnline
+from plimsoll.store import MemoryOnline, SqliteOnline
 
 from .feeds import demand, demand_on_channel
 from .given import DAY, HOUR, T0, deploy, loop_of
@@ -104,6 +104,31 @@ def test_what_was_served_online_is_what_is_computed_offline(served: Served) -> N
     assert np.isnan(features(events)[3, 4:]).all()
     served.duty.once()
     assert served.duty.loop.skew.problem(served.row.digest) == ""
+
+
+def test_the_age_of_each_row_is_in_its_event(served: Served) -> None:
+    """In seconds, as the model saw it in hours; a channel without a row has none."""
+    served.duty.once()
+    events = served.ask(4, T0)
+    ages = [e.feature_ages_s.get("demand_on_channel") for e in events]
+    assert ages[3] is None and all(age is not None and 0 <= age < 5 * 3600 for age in ages[:3])
+    np.testing.assert_allclose([age / 3600 for age in ages[:3] if age], features(events)[:3, 5])
+
+
+def test_status_says_how_old_the_rows_are(served: Served, tmp_path: Path) -> None:
+    """From the store that the server fills, while it runs or not."""
+    from plimsoll.cli.freshness import features_of, said
+    from plimsoll.settings import Settings
+
+    settings, deployment = Settings(home=tmp_path), served.place.catalog.deployment("orders")
+    before = features_of(settings, served.place.catalog, deployment)
+    assert before["views"][0]["rows"] is None and "not there yet" in said(before)
+    online = SqliteOnline(settings.online)
+    parts = (served.capability, served.place.catalog, served.place.objects, online, served.place.folder / "scratch")
+    Materialiser(*parts).bring([served.row], T0)
+    after = features_of(settings, served.place.catalog, deployment)
+    assert after["views"][0]["rows"] == 3 and "demand_on_channel: 3 entities, newest" in said(after)
+    online.close()
 
 
 def test_nothing_is_served_that_was_not_known(served: Served) -> None:

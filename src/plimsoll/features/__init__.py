@@ -5,7 +5,7 @@ from plimsoll.features.columns import read_columns, text_of
 from plimsoll.features.compilation import compile
 from plimsoll.features.join import TrainingSet, training_set
 from plimsoll.features.leak import Leak, leak
-from plimsoll.features.online import OnlineJoin
+from plimsoll.features.online import Ages, Freshness, OnlineJoin
 from plimsoll.features.request import Inputs, category, hour, number, weekday
 from plimsoll.features.schema import Binding, FeatureSchema
 from plimsoll.features.skew import Skew, mismatches
@@ -14,8 +14,10 @@ from plimsoll.features.timeline import Timeline
 from plimsoll.features.view import View, view
 
 __all__ = [
+    "Ages",
     "Binding",
     "FeatureSchema",
+    "Freshness",
     "Inputs",
     "Leak",
     "OnlineJoin",

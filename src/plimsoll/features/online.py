@@ -9,31 +9,66 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from plimsoll.errors import Damaged
+from plimsoll.errors import Damaged, Unavailable
 from plimsoll.features.columns import Floats, missing, text_of
 from plimsoll.features.request import Inputs
 from plimsoll.features.schema import Binding, FeatureSchema
 from plimsoll.features.timeline import HOUR_US, PACKED
+from plimsoll.features.view import Stale
 from plimsoll.kernel.ports import OnlineFeatures
 
 
+class Freshness:
+    """How old the rows of one view were when questions asked for them. ``bound_s`` is infinite where there is none."""
+
+    __slots__ = ("bound_s", "last_age_s", "missing", "stale")
+
+    def __init__(self, bound_s: float) -> None:
+        self.bound_s = bound_s
+        self.last_age_s = np.nan
+        self.stale = 0
+        self.missing = 0
+
+
+class _Read(NamedTuple):
+    """What is looked up for one view of the schema."""
+
+    online: str
+    entity: str
+    nothing: tuple[bytes, bytes]
+    age: bool
+    view: str
+    bound_us: float
+    stale: Stale
+    seen: Freshness
+
+
+Ages = dict[str, float]
+"""How old the row of each view was, in seconds; a view that had none is not there."""
+
+
 class OnlineJoin:
-    """The features of one release, looked up where they are served."""
+    """The features of one release, looked up where they are served.
+
+    ``freshness`` counts by the view's name; a count that two threads move at once may miss one.
+    """
 
     def __init__(self, schema: FeatureSchema, online: OnlineFeatures) -> None:
         self._schema = schema
         self._online = online
         self._reads = tuple((f.column, f.scalar(), f) for f in schema.inputs)
-        self._views = tuple((b.online, b.entity, _nothing(b), b.age) for b in schema.views)
+        self._views = tuple(_read(binding) for binding in schema.views)
+        self.freshness = {read.view: read.seen for read in self._views}
 
-    def row(self, inputs: Mapping[str, Any], asked_at_us: int) -> Floats:
+    def row(self, inputs: Mapping[str, Any], asked_at_us: int, ages: list[Ages] | None = None) -> Floats:
         """The float32 vector of one question. Cost: one ``get`` a view; about a microsecond a feature besides.
 
-        Raises UsageError naming a column that the question lacks or that is of the wrong kind.
+        ``ages``, where given, gets one entry a question. Raises UsageError naming a column that the question lacks or
+        that is of the wrong kind, Unavailable where a row is staler than its view lets it be.
         """
         own = array("f")
         for column, read, feature in self._reads:
@@ -44,36 +79,53 @@ class OnlineJoin:
             except (TypeError, ValueError, OverflowError) as error:
                 raise feature.wrong(error) from error
         packed = bytearray(own.tobytes())
-        get = self._online.get
-        for name, column, nothing, age in self._views:
-            entity = text_of(_input(inputs, column))
-            held = None if entity is None else get(name, entity, asked_at_us)
+        get, found = self._online.get, Ages()
+        for view in self._views:
+            entity = text_of(_input(inputs, view.entity))
+            held = None if entity is None else get(view.online, entity, asked_at_us)
+            nothing = view.nothing
+            if held is not None:
+                age_us = asked_at_us - held[0]
+                found[view.view] = view.seen.last_age_s = age_us / 1e6
+                if age_us > view.bound_us and _is_stale(view, entity, age_us):
+                    held = None
+            else:
+                view.seen.missing += 1
             if held is None:
                 packed += nothing[0] + nothing[1]
                 continue
-            known_at_us, values = held
+            values = held[1]
             if len(values) != len(nothing[0]):
-                raise _damaged(name, values, nothing[0])
+                raise _damaged(view.online, values, nothing[0])
             packed += values
-            if age:
-                packed += array("f", ((asked_at_us - known_at_us) / HOUR_US,)).tobytes()
+            if view.age:
+                packed += array("f", (age_us / HOUR_US,)).tobytes()
+        if ages is not None:
+            ages.append(found)
         return np.frombuffer(packed, dtype=np.float32)
 
-    def rows(self, inputs: Sequence[Mapping[str, Any]], asked_at_us: Sequence[int]) -> Floats:
-        """The matrix of several questions; one ``get_many`` a view."""
+    def rows(
+        self, inputs: Sequence[Mapping[str, Any]], asked_at_us: Sequence[int], ages: list[Ages] | None = None
+    ) -> Floats:
+        """The matrix of several questions; one ``get_many`` a view. Otherwise as ``row``."""
         columns = {c: [_input(question, c) for question in inputs] for c in self._schema.columns}
         parts = [Inputs(*self._schema.inputs).compute(columns)] if self._reads else []
         asked = np.asarray(asked_at_us, dtype=np.int64)
-        for name, column, nothing, age in self._views:
-            held = self._held(name, columns[column], asked_at_us)
-            values = b"".join(nothing[0] if row is None else row[1] for row in held)
-            if len(values) != len(held) * len(nothing[0]):
-                odd = next(row[1] for row in held if row is not None and len(row[1]) != len(nothing[0]))
-                raise _damaged(name, odd, nothing[0])
+        found: list[Ages] = [{} for _ in inputs]
+        for view in self._views:
+            held = self._held(view.online, columns[view.entity], asked_at_us)
+            held = [_aged(view, row, at, age) for row, at, age in zip(held, asked_at_us, found, strict=True)]
+            nothing = view.nothing[0]
+            values = b"".join(nothing if row is None else row[1] for row in held)
+            if len(values) != len(held) * len(nothing):
+                odd = next(row[1] for row in held if row is not None and len(row[1]) != len(nothing))
+                raise _damaged(view.online, odd, nothing)
             parts.append(np.frombuffer(values, dtype=PACKED).reshape(len(held), -1))
-            if age:
+            if view.age:
                 known_at_us = np.array([np.nan if row is None else row[0] for row in held], dtype=np.float64)
                 parts.append(((asked - known_at_us) / HOUR_US).astype(np.float32).reshape(-1, 1))
+        if ages is not None:
+            ages += found
         return np.concatenate(parts, axis=1, dtype=np.float32) if parts else np.empty((len(inputs), 0), np.float32)
 
     def _held(self, name: str, column: Sequence[Any], asked_at_us: Sequence[int]) -> list[tuple[int, bytes] | None]:
@@ -82,6 +134,42 @@ class OnlineJoin:
         when = [at for at, entity in zip(asked_at_us, entities, strict=True) if entity is not None]
         found = iter(self._online.get_many(name, asked, when) if asked else ())
         return [None if entity is None else next(found) for entity in entities]
+
+
+def _read(binding: Binding) -> _Read:
+    bound_us = binding.fresh_within_us or np.inf
+    return _Read(
+        binding.online,
+        binding.entity,
+        _nothing(binding),
+        binding.age,
+        binding.view,
+        bound_us,
+        binding.stale,
+        Freshness(bound_us / 1e6),
+    )
+
+
+def _aged(view: _Read, row: tuple[int, bytes] | None, asked_at_us: int, ages: Ages) -> tuple[int, bytes] | None:
+    """The row with its age noted; None where it is so stale that it is taken for none."""
+    if row is None:
+        view.seen.missing += 1
+        return None
+    age_us = asked_at_us - row[0]
+    ages[view.view] = view.seen.last_age_s = age_us / 1e6
+    return None if age_us > view.bound_us and _is_stale(view, "", age_us) else row
+
+
+def _is_stale(view: _Read, entity: str | None, age_us: int) -> bool:
+    """Count it. True: it is taken for no row; False: it is used all the same. Raises Unavailable for the fallback."""
+    view.seen.stale += 1
+    if view.stale == "fallback":
+        raise Unavailable(
+            f"the row of {view.view}{f' for {entity}' if entity else ''} is {age_us / 1e6:,.0f} s old; "
+            f"it may be {view.bound_us / 1e6:,.0f} s",
+            hint="look after the view's feed: plimsoll status",
+        )
+    return view.stale == "missing"
 
 
 def _nothing(binding: Binding) -> tuple[bytes, bytes]:

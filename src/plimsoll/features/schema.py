@@ -7,6 +7,7 @@ each view (by digest) and the feed whose rows the view reads.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,12 +17,15 @@ from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features.columns import Column, Columns, Floats, column_of
 from plimsoll.features.request import UNKNOWN, AnyRequestFeature, Category, Inputs
 from plimsoll.features.timeline import Timeline
-from plimsoll.features.view import View
+from plimsoll.features.view import Stale, View
 from plimsoll.kernel import digest as kernel
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """A view as a release uses it: its declaration, the digest of its code, and the feed that it reads."""
+    """A view as a release uses it: its declaration, the digest of its code, and the feed that it reads.
+
+    ``fresh_within_us`` is 0 where the view has no bound.
+    """
 
     view: str
     digest: str
@@ -30,6 +34,13 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[str, ...]
     names: tuple[str, ...]
     age: bool = False
+    fresh_within_us: int = 0
+    stale: Stale = "answer"
+
+    @property
+    def missing_after_us(self) -> int:
+        """The age from which a row is as good as none; 0: it never is."""
+        return self.fresh_within_us if self.stale == "missing" else 0
 
     @property
     def online(self) -> str:
@@ -103,12 +114,16 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True):
         parts = [Inputs(*self.inputs).compute(columns)] if self.inputs else []
         for binding in self.views:
             timeline = _timeline_of(binding, timelines)
-            parts.append(timeline.as_of(column_of(columns, binding.entity), asked_at))
+            entities = column_of(columns, binding.entity)
+            parts.append(timeline.as_of(entities, asked_at, missing_after_us=binding.missing_after_us))
         return np.concatenate(parts, axis=1) if parts else np.empty((len(asked_at), 0), dtype=np.float32)
 
     def to_plain(self) -> dict[str, Any]:
         """As JSON's own types, for the manifest's settings."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
+        for binding in plain["views"]:  # a view without a bound reads, and is named, as before there were any
+            if not binding["fresh_within_us"]:
+                del binding["fresh_within_us"], binding["stale"]
         return plain
 
     @staticmethod
@@ -132,6 +147,8 @@ def _binding(view: View, feed: str) -> Binding:
         values=view.values,
         names=view.feature_names,
         age=view.age,
+        fresh_within_us=(view.fresh_within or timedelta(0)) // timedelta(microseconds=1),
+        stale=view.stale,
     )
 
 

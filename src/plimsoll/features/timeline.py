@@ -39,11 +39,11 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.known_at_us)
 
-    def as_of(self, entities: Column, asked_at: Column) -> Floats:
+    def as_of(self, entities: Column, asked_at: Column, *, missing_after_us: int = 0) -> Floats:
         """The values as they were known when asked: (questions × values, then age in hours where the view has it).
 
-        ``asked_at`` are times, or microseconds since the epoch. NaN throughout where nothing was known. Cost: two
-        binary searches a question.
+        ``asked_at`` are times, or microseconds since the epoch. NaN throughout where nothing was known, or nothing
+        newer than ``missing_after_us`` (0: however old). Cost: two binary searches a question.
         """
         asked_at_us = microseconds(asked_at)
         found = self.find(entities, asked_at_us)
@@ -52,6 +52,8 @@ class Timeline:
             out[:, : self.values.shape[1]] = self.values[found]
             if self.age:
                 out[:, -1] = (asked_at_us - self.known_at_us[found]) / HOUR_US
+            if missing_after_us:
+                out[asked_at_us - self.known_at_us[found] > missing_after_us] = np.nan
         out[found < 0] = np.nan
         return out
 

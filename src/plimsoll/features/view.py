@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from plimsoll.errors import InvalidDeclaration
+from plimsoll.errors import InvalidDeclaration, nearest
 from plimsoll.features.source import source_digest
 from plimsoll.kernel.digest import digest
+
+Stale = Literal["answer", "missing", "fallback"]
+"""What happens to a question about an entity whose row is older than the view's bound."""
 
 if TYPE_CHECKING:
     Build = Callable[[Any], Any]  # Ibis tables; Ibis is imported only where a view is compiled
@@ -26,6 +30,10 @@ class View:
     ``entity`` is the question's column that says whose features are meant. ``feed`` names the table that delivers
     the rows (default: ``source``); a capability may bind another. ``age`` adds ``<name>_age_h``: hours from
     ``known_at`` to the question. An entity without a row, and a null value, are NaN.
+
+    ``fresh_within``: a row that is older than this when it is asked for is *stale*; ``stale`` says what happens then:
+    ``"answer"`` uses it, and counts; ``"missing"`` takes it for no row, offline as online; ``"fallback"`` lets the
+    capability's fallback answer. Both belong to the release, not to the rows: they are in its schema.
     """
 
     name: str
@@ -35,6 +43,8 @@ class View:
     build: Build = field(repr=False, compare=False)
     age: bool = False
     feed: str | None = None
+    fresh_within: timedelta | None = None
+    stale: Stale = "answer"
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -43,6 +53,18 @@ class View:
             raise InvalidDeclaration(f"view {self.name!r}: values must be named, once each; they are {self.values}")
         if reserved := {"entity", "known_at"} & set(self.values):
             raise InvalidDeclaration(f"view {self.name!r}: {', '.join(sorted(reserved))} cannot name a value")
+        if self.fresh_within is not None and self.fresh_within <= timedelta(0):
+            raise InvalidDeclaration(
+                f"view {self.name!r}: fresh_within={self.fresh_within} is no age; it must be above 0"
+            )
+        if self.stale not in get_args(Stale):
+            raise InvalidDeclaration(
+                f"view {self.name!r}: stale={self.stale!r}", hint=nearest(self.stale, get_args(Stale))
+            )
+        if self.stale != "answer" and self.fresh_within is None:
+            raise InvalidDeclaration(
+                f"view {self.name!r}: stale={self.stale!r} without a bound", hint="give fresh_within=timedelta(…)"
+            )
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -65,6 +87,8 @@ def view(
     age: bool = False,
     feed: str | None = None,
     name: str = "",
+    fresh_within: timedelta | None = None,
+    stale: Stale = "answer",
 ) -> Callable[[Build], View]:
     """Make a View of the decorated function; it takes the function's name unless ``name`` is given.
 
@@ -86,6 +110,8 @@ def view(
             build=build,
             age=age,
             feed=feed,
+            fresh_within=fresh_within,
+            stale=stale,
         )
 
     return declare

@@ -282,7 +282,7 @@ class Step(NamedTuple):
 
 
 class OnlineView(NamedTuple):
-    """What an online store holds of a view. ``newest_us``: the greatest ``known_at``; None where there is no row."""
+    """What an online store holds of a view. ``newest_us``: the greatest ``known_at`` written; None where none was."""
 
     name: str
     mark: str
@@ -335,7 +335,7 @@ class OnlineFeatures(Protocol):
         ...
 
     def views(self) -> Sequence[OnlineView]:
-        """What is held, by name. Costs a pass over all rows."""
+        """What is held, by name. May cost a pass over all rows."""
         ...
 
     def forget(self, view: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plimsoll.errors import PlimsollError
+from plimsoll.features import Ages
 from plimsoll.kernel.records import Answer, Role
 from plimsoll.serving.batch import Batch
 from plimsoll.serving.drill import NO_DRILL
@@ -16,11 +17,15 @@ from plimsoll.serving.timing import Timing
 
 
 class Said(NamedTuple):
-    """What a release said to each question, in order, and how long its two parts took for all of them together."""
+    """What a release said to each question, in order, and how long its two parts took for all of them together.
+
+    ``ages``: how old the rows were that it looked up, by view; empty where it looked nothing up.
+    """
 
     answers: list[Answer]
     features_ms: float = 0.0
     engine_ms: float = 0.0
+    ages: list[Ages] = []  # noqa: RUF012 - never changed
 
 
 def ask(
@@ -38,8 +43,9 @@ def ask(
     alone, so that one bad row does not answer for its neighbours.
     """
     started_ms = looked_ms = timing.now_ms()
+    ages: list[Ages] = []
     try:
-        rows = loaded.see(batch) if seen is None else seen
+        rows = loaded.see(batch, ages) if seen is None else seen
         looked_ms = timing.now_ms()
         scores = loaded.predict(rows).tolist()
         timing.hold(loaded.drill)
@@ -50,12 +56,13 @@ def ask(
     ended_ms = timing.now_ms()
     latencies = timing.latencies_ms(loaded.release, batch.ids, ended_ms - started_ms, loaded.drill)
     said = _answers(loaded, role, batch.ids, scores, latencies, rows, timeout_ms)
-    return Said(said, looked_ms - started_ms, ended_ms - looked_ms)
+    return Said(said, looked_ms - started_ms, ended_ms - looked_ms, ages)
 
 
 def _each_alone(loaded: Loaded, batch: Batch, *, role: Role, timing: Timing, timeout_ms: float) -> Said:
     said = [ask(loaded, batch.take([i]), role=role, timing=timing, timeout_ms=timeout_ms) for i in range(len(batch))]
-    return Said([s.answers[0] for s in said], sum(s.features_ms for s in said), sum(s.engine_ms for s in said))
+    ages = [s.ages[0] if s.ages else {} for s in said]
+    return Said([s.answers[0] for s in said], sum(s.features_ms for s in said), sum(s.engine_ms for s in said), ages)
 
 
 def _answers(

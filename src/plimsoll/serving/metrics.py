@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from plimsoll.serving.outcomes import Counts
 from plimsoll.serving.pipeline import Reply
@@ -59,6 +60,10 @@ class Metrics:
 
     def refused(self, status: int) -> None:
         self._refused.labels(self._capability, str(status)).inc()
+
+    def also(self, collector: Collector) -> None:
+        """Show what ``collector`` counts beside our own."""
+        self._registry.register(collector)
 
     def text(self) -> bytes:
         """The exposition format."""

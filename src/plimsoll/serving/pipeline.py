@@ -14,6 +14,7 @@ import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
+from plimsoll.features import Ages
 from plimsoll.kernel.ports import EventLog
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
 from plimsoll.kernel.rollout import Deployment
@@ -66,6 +67,7 @@ class _Served(NamedTuple):
     features_ms: float = 0.0
     engine_ms: float = 0.0
     policy_ms: float = 0.0
+    ages: Sequence[Ages] = ()  # one a row, or none at all
 
 
 class Pipeline:
@@ -223,7 +225,7 @@ class Pipeline:
             said = self._ask(name, batch, role, fleet)
         loaded = fleet.loaded.get(name)
         if name == FALLBACK or loaded is None:
-            return _Served(said.answers, [_FALLBACK] * count, ("",) * count, (None,) * count, cached, *said[1:])
+            return _Served(said.answers, [_FALLBACK] * count, ("",) * count, (None,) * count, cached, *said[1:3])
         began_ms = self._timing.now_ms()
         judged = self._policy.judge(loaded, [answer.score for answer in said.answers], self._capability.task.kind)
         actions = [
@@ -238,6 +240,7 @@ class Pipeline:
             said.features_ms,
             said.engine_ms,
             self._timing.now_ms() - began_ms,
+            said.ages,
         )
 
     def _kept_or_asked(
@@ -270,7 +273,9 @@ class Pipeline:
             msgspec.structs.replace(found[key], role=role, latency_ms=0.0) if again else found[key]
             for key, again in zip(keys, cached, strict=True)
         ]
-        return Said(answers, said.features_ms, said.engine_ms), cached
+        looked_up = dict(zip(first, said.ages, strict=False))
+        ages = [{} if again else looked_up.get(key, {}) for key, again in zip(keys, cached, strict=True)]
+        return Said(answers, said.features_ms, said.engine_ms, ages), cached
 
     def _instead(self, batch: Batch, served: _Served, fleet: Standing) -> dict[int, Answer]:
         """The fallback's answers to the questions whose release failed, or was not to be relied on, by row."""
@@ -315,6 +320,7 @@ class Pipeline:
                 stages_us=stages,
                 trace_id=trace_id,
                 cached=cached,
+                feature_ages_s=ages,
             )
             for (
                 id,
@@ -330,6 +336,7 @@ class Pipeline:
                 reason,
                 confidence,
                 cached,
+                ages,
             ) in zip(
                 turn.batch.ids,
                 turn.asked_at,
@@ -344,6 +351,7 @@ class Pipeline:
                 served.reasons,
                 served.confidences,
                 served.cached,
+                served.ages or ({},) * len(turn),
                 strict=True,
             )
         ]
@@ -368,6 +376,7 @@ def _joined(parts: Sequence[tuple[Sequence[int], _Served]]) -> _Served:
         sum(part.features_ms for _, part in parts),
         sum(part.engine_ms for _, part in parts),
         sum(part.policy_ms for _, part in parts),
+        column(lambda part: part.ages or ({},) * len(part.said)),
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.errors import PlimsollError, Refused, UsageError
-from plimsoll.features import FeatureSchema, OnlineJoin
+from plimsoll.features import Ages, FeatureSchema, Freshness, OnlineJoin
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Objects, OnlineFeatures, ReleaseRow
 from plimsoll.kernel.records import FALLBACK
@@ -59,8 +59,8 @@ class Loaded(Protocol):
     @property
     def drill(self) -> Drill: ...
 
-    def see(self, batch: Batch) -> Any:
-        """What it predicts from."""
+    def see(self, batch: Batch, ages: list[Ages] | None = None) -> Any:
+        """What it predicts from. ``ages`` gets one entry a question, if it looks anything up."""
         ...
 
     def predict(self, seen: Any) -> Scores:
@@ -80,10 +80,10 @@ class LoadedRelease:
     abstain_below: float = 0.0
     drill: Drill = NO_DRILL
 
-    def see(self, batch: Batch) -> Matrix:
+    def see(self, batch: Batch, ages: list[Ages] | None = None) -> Matrix:
         if len(batch) == 1:  # the same bits, without the cost of columns
-            return self.join.row(batch.inputs[0], batch.asked_at_us[0]).reshape(1, -1)
-        return self.join.rows(batch.inputs, batch.asked_at_us)
+            return self.join.row(batch.inputs[0], batch.asked_at_us[0], ages).reshape(1, -1)
+        return self.join.rows(batch.inputs, batch.asked_at_us, ages)
 
     def predict(self, seen: Matrix) -> Scores:
         return self.engine.predict(seen)
@@ -100,7 +100,7 @@ class ReleaseZero:
     abstain_below: float = 0.0
     drill: Drill = field(default=NO_DRILL)
 
-    def see(self, batch: Batch) -> Columns:
+    def see(self, batch: Batch, ages: list[Ages] | None = None) -> Columns:
         return Columns(batch.inputs)
 
     def predict(self, seen: Columns) -> Scores:
@@ -148,6 +148,11 @@ class Fleet:
     def refused(self) -> Mapping[str, str]:
         """The releases that were asked for and are not ready here, with the reason."""
         return self._standing.refused
+
+    def freshness(self) -> dict[str, Freshness]:
+        """How old the rows of each view are that the loaded releases look up, and how many were too old."""
+        joins = [loaded.join for loaded in self.loaded.values() if isinstance(loaded, LoadedRelease)]
+        return {view: seen for join in joins for view, seen in join.freshness.items()}
 
     def ensure(self, rows: Sequence[ReleaseRow]) -> dict[str, str]:
         """Load what is missing of ``rows`` and unload every other release. Returns digest → why it is not ready.

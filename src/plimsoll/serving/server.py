@@ -29,6 +29,7 @@ from plimsoll.kernel.records import FALLBACK, Question
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.edge import Edge
+from plimsoll.serving.feature_metrics import FeatureMetrics
 from plimsoll.serving.form import Form
 from plimsoll.serving.listening import Draining, listening, loop_factory
 from plimsoll.serving.metrics import Metrics
@@ -103,6 +104,7 @@ class Server:
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name)
         self.fleet = Fleet(capability, objects, online)
+        self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
         self.pipeline = Pipeline(
             capability=capability,
             fleet=self.fleet,

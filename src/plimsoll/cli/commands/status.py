@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plimsoll.cli.reading import Names
     from plimsoll.kernel.ports import CatalogReader
     from plimsoll.kernel.rollout import Deployment
+    from plimsoll.settings import Settings
 
 
 LETS_GO_ON = {
@@ -37,12 +38,13 @@ def status(
 
     settings = shared.settings()
     with look(settings) as catalog:
-        found = [_document(catalog, name) for name in capabilities_of(catalog, capability)]
+        found = [_document(catalog, name, settings) for name in capabilities_of(catalog, capability)]
     shared.answer({"home": str(settings.home), "capabilities": found}, _page)
     return 0
 
 
-def _document(catalog: CatalogReader, capability: str) -> dict[str, Any]:
+def _document(catalog: CatalogReader, capability: str, settings: Settings) -> dict[str, Any]:
+    from plimsoll.cli.freshness import features_of
     from plimsoll.cli.reading import Names
     from plimsoll.kernel.rollout import shares
 
@@ -64,6 +66,7 @@ def _document(catalog: CatalogReader, capability: str) -> dict[str, Any]:
         "frozen_by": deployment.frozen_by,
         "retrain_asked": deployment.retrain_asked,
         "seen_until": deployment.seen_until,
+        "features": features_of(settings, catalog, deployment),
     }
 
 
@@ -124,6 +127,7 @@ def _page(console: Console, document: dict[str, Any]) -> None:
 
 
 def _one(console: Console, one: dict[str, Any]) -> None:
+    from plimsoll.cli.freshness import said
     from plimsoll.cli.page import facts, when
 
     live, rollout = one["live"], one["rollout"]
@@ -139,6 +143,7 @@ def _one(console: Console, one: dict[str, Any]) -> None:
         ("queue", ", ".join(q["name"] for q in one["queue"])),
         ("known bad", "\n".join(known)),
         ("incidents", "\n".join(incidents)),
+        ("features", said(one["features"])),
         ("frozen by", one["frozen_by"]),
         ("retrain", one["retrain_asked"]),
     ]

@@ -74,11 +74,14 @@ class RedisOnline:
     def views(self) -> list[OnlineView]:
         with self._translated("reading what the online features are"):
             names = sorted(name.decode() for name in self._writer.smembers(f"{self._prefix}:views"))
-        found = []
-        for name in names:
-            known = [at for _, at, _ in self.rows(name)]
-            found.append(OnlineView(name, self.mark(name) or "", len(known), max(known, default=None)))
-        return found
+            asked = self._writer.pipeline(transaction=False)
+            for name in names:
+                asked.hmget(self._about(name), "mark", "newest").hlen(self._rows(name))
+            found = asked.execute()
+        return [
+            OnlineView(name, (mark or b"").decode(), count, None if newest is None else int(newest))
+            for name, (mark, newest), count in zip(names, found[::2], found[1::2], strict=True)
+        ]
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,6 +128,7 @@ class RedisOnline:
             aside = self._rows(view, token)
             with self._translated(f"beginning to load {view}"):
                 self._writer.hset(self._about(view), mapping={"loading": aside, "touched": 0})
+                self._writer.hdel(self._about(view), "loading_newest")
             try:
                 count = self._load(view, token, iter(rows))
                 with self._translated(f"turning {view} over to its new rows"):
@@ -176,7 +180,7 @@ class RedisOnline:
         with self._translated(f"clearing what a load of {view} left"):
             aside = self._writer.hget(self._about(view), "loading")
             self._writer.unlink(self._rows(view, "old"), *([aside] if aside else []))
-            self._writer.hdel(self._about(view), "loading", "touched")
+            self._writer.hdel(self._about(view), "loading", "touched", "loading_newest")
         return aside is not None
 
     @contextmanager

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -239,6 +239,17 @@ class SqliteOnline:
         if isinstance(error, sqlite3.DatabaseError) and ("malformed" in said or "not a database" in said):
             return Damaged(said, hint="delete the file: its rows are made again from the snapshots")
         return Unavailable(said, hint=f"look after the disk that holds {self._path}")
+
+
+def glance(path: Path) -> list[OnlineView]:
+    """What the store at ``path`` holds, without opening it for more than that; nothing where there is none."""
+    if not path.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+            return [OnlineView(*row) for row in db.execute(schema.VIEWS).fetchall()]
+    except sqlite3.Error as error:
+        raise Unavailable(f"the online features cannot be read: {error} ({path})") from error
 
 
 class _Connection(sqlite3.Connection):
