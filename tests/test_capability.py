@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from plimsoll.capability import (
+    Answer,
     BinaryClassification,
     Capability,
     MulticlassClassification,
@@ -24,6 +25,7 @@ from plimsoll.capability import (
 )
 from plimsoll.errors import InvalidDeclaration, UsageError
 from plimsoll.features import Inputs, number, view
+from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
 from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Policy
@@ -298,3 +300,33 @@ def test_other_files_of_the_folder_are_loaded_the_same_way(tmp_path: Path) -> No
     """A rehearsal, say: by its name and kind."""
     folder = folder_of(tmp_path / "one", rehearsal="from features import PRICE\nrehearsal = PRICE\n")
     assert load_object(folder, "rehearsal", str) == "price"
+
+
+@pytest.mark.parametrize(
+    ("answer", "changes", "said"),
+    [
+        ({"abstain_below": 1.2}, {}, "between 0 and 1"),
+        ({"abstain_below": 0.7, "promise": ErrorAmongAnswered(0.1)}, {}, "give one of them"),
+        ({"says": {"nobody": "x"}}, {}, "'nobody' is never said"),
+        ({"stale_s": 0.0}, {}, "above zero"),
+        ({"unsure": ["person", "abstain"]}, {}, "never reached"),
+        ({"unsure": ["fallback"]}, {"fallback": None, "gate": [at_least("auc", 0.6)], "keep": [ERRORS]}, "no fallback"),
+        ({"promise": ErrorAmongAnswered(0.1, within=3)}, {}, "this is a binary task"),
+        ({"promise": WrongPerRequest(0.05)}, {}, "14 blocks cannot promise 0.05"),
+    ],
+)
+def test_an_answer_policy_that_cannot_be_is_refused(answer: dict[str, Any], changes: dict[str, Any], said: str) -> None:
+    """Each with the place and what would be right."""
+    with pytest.raises(InvalidDeclaration, match=said):
+        replace(GOOD, answer=Answer(**answer), **changes)
+
+
+def test_a_regression_promises_with_a_tolerance() -> None:
+    """Without one nobody could say what wrong is, and a bare threshold has nothing to compare with."""
+    measured = {"task": Regression(label="days"), "gate": [at_most("mae", 3.0)], "keep": [ERRORS], "rollout": [Live()]}
+    with pytest.raises(InvalidDeclaration, match="how far off"):
+        replace(GOOD, **measured, answer=Answer(promise=ErrorAmongAnswered(0.1)))
+    with pytest.raises(InvalidDeclaration, match="no confidence of its own"):
+        replace(GOOD, **measured, answer=Answer(abstain_below=0.6))
+    made = replace(GOOD, **measured, answer=Answer(promise=ErrorAmongAnswered(0.1, within=2.0)))
+    assert made.answer.promise is not None and made.answer.rule(0.5).abstain_below == 0.5

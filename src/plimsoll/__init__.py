@@ -23,6 +23,7 @@ _MODULES = {
         "Table",
     ),
     "features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
+    "kernel.promise": ("ErrorAmongAnswered", "WrongPerRequest"),
     "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
@@ -36,6 +37,7 @@ __all__ = [
     "Canary",
     "Capability",
     "Client",
+    "ErrorAmongAnswered",
     "Inputs",
     "Live",
     "MulticlassClassification",
@@ -46,6 +48,7 @@ __all__ = [
     "Split",
     "Table",
     "View",
+    "WrongPerRequest",
     "__version__",
     "at_least",
     "at_most",
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     )
     from plimsoll.client import Client
     from plimsoll.features import Inputs, View, category, hour, number, view, weekday
+    from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
     from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy

@@ -19,9 +19,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from plimsoll.data import Contract, Recorded
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features import Inputs, View
+from plimsoll.kernel.promise import SENTENCES, AnswerRule, Promise, Step, check_steps
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
+from plimsoll.stats.confidence import Widths
 from plimsoll.stats.metrics import METRICS
 from plimsoll.stats.sequence import START
 
@@ -106,9 +108,50 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is done with a score: a confidence below ``abstain_below`` (0–1; binary: max(p, 1−p)) is no answer."""
+    """What is done with a score: given as the answer, or not.
+
+    ``promise``: an error that is kept (``ErrorAmongAnswered``, ``WrongPerRequest``); the threshold is chosen from the
+    gate's rows when the release is built. Or ``abstain_below``: a confidence (0–1; binary: max(p, 1−p)) chosen by
+    hand, which promises nothing. ``unsure``: what is done below it, and ``failed``: what is done where there is no
+    score; each an ordered list of ``previous`` (the release before it, where it is sure), ``fallback`` (the declared
+    rule), ``cached`` (what the unit was answered last, at most ``stale_s`` old), ``person`` and ``abstain``. ``says``
+    replaces sentences of ``kernel.promise.SENTENCES`` that callers are shown.
+    """
 
     abstain_below: float = 0.0
+    promise: Promise | None = None
+    unsure: Sequence[Step] = ("abstain",)
+    failed: Sequence[Step] = ("fallback",)
+    says: Mapping[str, str] = field(default_factory=dict)
+    stale_s: float = 3_600.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.abstain_below <= 1.0:
+            raise InvalidDeclaration(f"Answer(abstain_below={self.abstain_below:g}): a confidence lies between 0 and 1")
+        if self.promise is not None and self.abstain_below:
+            raise InvalidDeclaration(
+                f"Answer: abstain_below={self.abstain_below:g} and a promise: the threshold of a promise is chosen from data",
+                hint="give one of them",
+            )
+        check_steps("unsure", self.unsure)
+        check_steps("failed", self.failed)
+        for code in self.says:
+            if code not in SENTENCES:
+                raise InvalidDeclaration(f"Answer(says=…): {code!r} is never said", hint=nearest(code, SENTENCES))
+        if not self.stale_s > 0.0:
+            raise InvalidDeclaration(f"Answer(stale_s={self.stale_s:g}): an age in seconds is above zero")
+
+    def rule(self, threshold: float | None = None, widths: Widths | None = None) -> AnswerRule:
+        """What the manifest holds: this, with the threshold that the promise came to."""
+        return AnswerRule(
+            abstain_below=self.abstain_below if threshold is None else threshold,
+            unsure=tuple(self.unsure),
+            failed=tuple(self.failed),
+            says=dict(self.says),
+            stale_s=self.stale_s,
+            promise=self.promise,
+            widths=widths,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +212,7 @@ class Capability:
         _check_requirements(self)
         _check_policy(self)
         _check_rollout(self)
+        _check_answer(self)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -436,6 +480,33 @@ def _check_policy(c: Capability) -> None:
         raise InvalidDeclaration(
             f"{c.name}: Policy({name}={getattr(p, name)}) promises nothing",
             hint="alpha lies between 0 and 0.5, max_missing_share from 0 to below 1, counts of blocks from 2 up",
+        )
+
+
+def _check_answer(c: Capability) -> None:
+    promise = c.answer.promise
+    steps = (*c.answer.unsure, *c.answer.failed)
+    declared = c.answer.failed != ("fallback",) or "fallback" in c.answer.unsure
+    if "fallback" in steps and declared and c.fallback is None:
+        raise InvalidDeclaration(f"{c.name}: answer: falls back on a rule, and no fallback is declared")
+    if promise is None:
+        if c.task.kind == "regression" and c.answer.abstain_below:
+            raise InvalidDeclaration(
+                f"{c.name}: answer: a regression's score has no confidence of its own to abstain below",
+                hint="promise an error instead: promise=ErrorAmongAnswered(0.1, within=…)",
+            )
+        return
+    if (c.task.kind == "regression") != (promise.within is not None):
+        raise InvalidDeclaration(
+            f"{c.name}: answer: `within` says how far off a regression may be before it is wrong; this is a {c.task.kind} task",
+            hint="give within=… (in the label's unit) for a regression, and leave it out elsewhere",
+        )
+    blocks = c.split.gate_blocks if promise.within is None else c.split.gate_blocks - c.split.gate_blocks // 2
+    if promise.about == "wrong_per_request" and promise.at_most <= 1 / (blocks + 1):
+        raise InvalidDeclaration(
+            f"{c.name}: answer: {blocks} blocks cannot promise {promise.at_most:g} wrong per request; the least is above "
+            f"{1 / (blocks + 1):.3f}",
+            hint="raise Split(gate_blocks=…), or promise an error among the answered",
         )
 
 

@@ -28,7 +28,9 @@ _LONGEST_WAIT_S = 2.0
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """One answer. ``score``: a probability, one for each of ``classes``, or a value; None where ``action`` is
-    ``abstain``: the release was not sure enough. ``event_id`` is what its outcome is told under."""
+    ``abstain`` or ``person``. ``reason`` is empty for the release's own answer, else why there is another or none, and
+    what stands in (``unsure: person``); ``says`` is that in words to show. ``event_id`` is what its outcome is told
+    under."""
 
     event_id: str
     score: float | tuple[float, ...] | None
@@ -36,6 +38,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     asked_at: datetime
     classes: tuple[str, ...] = ()
+    reason: str = ""
+    says: str = ""
 
     @property
     def answered(self) -> bool:

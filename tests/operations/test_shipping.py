@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from plimsoll.capability import Capability, load
+from plimsoll.capability import Answer, Capability, load
 from plimsoll.errors import Conflict, Refused, UsageError
 from plimsoll.features import Inputs, category, hour, number
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State
+from plimsoll.kernel.promise import ErrorAmongAnswered
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import at_least, no_worse
 from plimsoll.operations import reproduce, ship
@@ -194,3 +195,25 @@ def test_other_code_is_told_by_the_artifact_that_differs(place: Any, capability:
     made = reproduce(capability.variant(train=changed), place.yard, row)
     differ = {role for role, digest in row.manifest.artifacts.items() if made.artifacts[role] != digest}
     assert differ == {"code", "model", "golden"}
+
+
+def test_a_promised_error_becomes_a_threshold_of_the_manifest(place: Any, orders: Capability) -> None:
+    """The release says from which confidence on it answers, and the report shows what that answers."""
+    promising = orders.variant(answer=Answer(promise=ErrorAmongAnswered(0.35), unsure=["person"]))
+    done = shipped(place, promising, with_report=True)
+    row = place.catalog.release("orders", done.release)
+    answer = row.manifest.settings["answer"]
+    assert 0.0 <= answer["abstain_below"] < 1.0 and answer["unsure"] == ["person"]
+    page = place.objects.get(row.report).decode()
+    assert "What is answered" in page and "at most 0.35 of what is answered is wrong" in page
+    plain = shipped(place, orders)
+    assert plain.release != done.release, "another policy is another release"
+
+
+def test_a_promise_that_cannot_be_kept_is_no_release(place: Any, orders: Capability) -> None:
+    """It is refused with what came nearest, and would answer nothing."""
+    done = shipped(place, orders.variant(answer=Answer(promise=ErrorAmongAnswered(0.001))), with_report=True)
+    assert done.verdict.ruling == "invalid" and done.deployment.queue == ()
+    assert any("cannot keep its promise" in reason for reason in done.verdict.reasons)
+    row = place.catalog.release("orders", done.release)
+    assert row.manifest.settings["answer"]["abstain_below"] > 1.0

@@ -30,7 +30,7 @@ def test_tensors_in_tensors_out(up: Running) -> None:
     status, said = up.infer(*two_parcels(), id="mine")
     outputs = {o["name"]: o for o in said["outputs"]}
     assert (status, said["model_name"], said["id"]) == (200, "parcel-late", "mine")
-    assert list(outputs) == ["probability", "release", "action", "event_id"]
+    assert list(outputs) == ["probability", "release", "action", "event_id", "reason"]
     assert {(o["datatype"], tuple(o["shape"])) for o in outputs.values()} == {("FP64", (2,)), ("BYTES", (2,))}
     import numpy as np
 
@@ -123,7 +123,7 @@ def test_metadata_describes_the_tensors(up: Running) -> None:
         "floor": ("INT64", True),
         "fragile": ("BOOL", True),
     }
-    assert [t["name"] for t in said["outputs"]] == ["probability", "release", "action", "event_id"]
+    assert [t["name"] for t in said["outputs"]] == ["probability", "release", "action", "event_id", "reason", "says"]
     assert up.call("GET", f"/v2/models/parcel-late/versions/{said['versions'][0]}/ready/")[0] == 200
 
 

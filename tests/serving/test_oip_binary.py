@@ -90,7 +90,7 @@ def test_json_and_binary_may_be_mixed(up: Running) -> None:
     text = msgspec.json.encode({"inputs": [parcel, weight | {"parameters": {"binary_data_size": len(raw)}}, depot]})
     status, said, headers = infer(up, text + raw, len(text))
     assert (status, headers["content-type"]) == (200, "application/json")
-    assert len(msgspec.json.decode(said)["outputs"]) == 4
+    assert len(msgspec.json.decode(said)["outputs"]) == 5
 
 
 def test_the_header_may_be_all_of_the_body(up: Running) -> None:

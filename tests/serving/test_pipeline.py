@@ -12,7 +12,7 @@ from plimsoll.kernel.rollout import Deployment
 from plimsoll.models import OnnxEngine
 from plimsoll.serving import WallTiming, position
 from plimsoll.serving.batch import turn_of
-from plimsoll.serving.seams import confidence
+from plimsoll.stats.confidence import confidence
 
 from .conftest import live, packed, parcel, risk_by_weight, rolling
 
@@ -87,7 +87,7 @@ def test_an_unsure_answer_is_none(yard_of: Any) -> None:
     row = yard.release()
     yard.fleet.ensure([row])
     for event in yard.pipeline().answer(yard.questions(20), live(row.digest)):
-        assert event.action == ("abstain" if confidence(event.served.score, "binary") < 0.7 else "answer")
+        assert event.action == ("abstain" if confidence(event.served.score) < 0.7 else "answer")
 
 
 def test_a_failed_release_falls_back_and_is_not_forgotten(yard: Any) -> None:

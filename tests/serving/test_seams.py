@@ -9,8 +9,9 @@ from plimsoll.capability import Answer as Declared
 from plimsoll.errors import Refused
 from plimsoll.kernel.records import FALLBACK, Answer
 from plimsoll.serving.batch import turn_of
+from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.refusals import Limited, Unauthenticated
-from plimsoll.serving.seams import OPEN, AbstainBelow, Headers, Judgement
+from plimsoll.serving.seams import OPEN, Headers, Judgement
 
 from .conftest import live, parcel
 from .running import running
@@ -61,7 +62,7 @@ class ToPeople:
     """Hands the even rows over to people, and gives the fallback's answer to the last one."""
 
     def judge(self, release: Any, scores: Sequence[Any], kind: str) -> Judgement:
-        plain = AbstainBelow().judge(release, scores, kind)
+        plain = Thresholds().judge(release, scores, kind)
         actions = ["person" if i % 2 == 0 else action for i, action in enumerate(plain.actions)]
         actions[-1] = "fallback"
         return plain._replace(actions=actions, reasons=["why"] * len(scores))
@@ -73,7 +74,7 @@ def test_a_policy_decides_what_is_done_with_a_score(yard: Any) -> None:
     yard.fleet.ensure([row])
     replies = yard.pipeline(policy=ToPeople()).reply(turn_of(yard.questions(4)), live(row.digest))
     assert [r.event.action for r in replies] == ["person", "answer", "person", "fallback"]
-    assert {r.event.reason for r in replies} == {"why"}
+    assert [r.event.reason for r in replies] == ["why", "why", "why", "why: fallback"]
     assert [r.given.release for r in replies] == [row.digest] * 3 + [FALLBACK]
 
 
@@ -83,7 +84,7 @@ def test_without_a_policy_the_declared_confidence_decides(yard_of: Any) -> None:
     row = yard.release()
     yard.fleet.ensure([row])
     (event,) = yard.pipeline().answer(yard.questions(1), live(row.digest))
-    assert (event.action, event.reason) == ("abstain", "not sure enough")
+    assert (event.action, event.reason) == ("abstain", "unsure: abstain")
     assert event.confidence is not None
     assert event.confidence < 0.999
 

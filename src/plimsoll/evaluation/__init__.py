@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from plimsoll.evaluation.page import report
     from plimsoll.evaluation.proof import evidence
     from plimsoll.evaluation.rows import rowset
+    from plimsoll.evaluation.selection import Selection, select
     from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 
 __all__ = [
     "Curves",
     "Evaluation",
     "Measure",
+    "Selection",
     "blockwise",
     "curves",
     "evidence",
@@ -33,6 +35,7 @@ __all__ = [
     "plots_can_be_drawn",
     "report",
     "rowset",
+    "select",
 ]
 
 _HOMES = {
@@ -47,6 +50,8 @@ _HOMES = {
     "plots_can_be_drawn": "sheet",
     "report": "page",
     "rowset": "rows",
+    "Selection": "selection",
+    "select": "selection",
 }
 
 __getattr__ = names_of(__name__, _HOMES)

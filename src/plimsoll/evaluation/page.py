@@ -12,6 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
+from plimsoll.evaluation.selection import Selection
 from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.manifest import Manifest
@@ -44,12 +45,14 @@ def report(
     differences: Mapping[str, tuple[Any, Any]] | None = None,
     names: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    selection: Selection | None = None,
 ) -> bytes:
     """The page, as UTF-8 bytes; the same data gives the same bytes.
 
     ``evaluation``: None where nothing could be measured (the verdict says why). ``differences``: dotted path → (old,
     new) against the champion, as ``kernel.manifest.differences`` gives them; None where there is no champion.
     ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first.
+    ``selection``: what the answer policy does.
     Plots need the extra ``report``; without it the page says so and shows the numbers. About a second for the first
     report of a process, half of that for each one after it.
     """
@@ -66,7 +69,8 @@ def report(
         evaluation=evaluation,
         names=dict(names or {}),
         notes=list(notes),
-        figures=_figures(evaluation),
+        figures=_figures(evaluation, selection),
+        selection=selection,
         plots_missing=not plots_can_be_drawn(),
         overall=_overall(evaluation),
         differences=None if differences is None else [(k, _shown(a), _shown(b)) for k, (a, b) in differences.items()],
@@ -105,9 +109,9 @@ def _overall(evaluation: Evaluation | None) -> list[tuple[str, dict[str, Measure
     return list(rows.items())
 
 
-def _figures(evaluation: Evaluation | None) -> dict[str, list[Figure]]:
-    """Plots by section: ``curves``, ``blocks``, ``slices``."""
-    made: dict[str, list[Figure]] = {"curves": [], "blocks": [], "slices": []}
+def _figures(evaluation: Evaluation | None, selection: Selection | None) -> dict[str, list[Figure]]:
+    """Plots by section: ``curves``, ``answers``, ``blocks``, ``slices``."""
+    made: dict[str, list[Figure]] = {"curves": [], "answers": [], "blocks": [], "slices": []}
     if evaluation is None or not plots_can_be_drawn():
         return made
     from plimsoll.evaluation import plots
@@ -115,6 +119,8 @@ def _figures(evaluation: Evaluation | None) -> dict[str, list[Figure]]:
 
     for i, (title, chart) in enumerate(plots.drawn(evaluation)):
         made["curves"].append(Figure(title, Markup(svg(chart, f"c{i}"))))
+    if selection is not None and any(point.risk == point.risk for point in selection.curve):
+        made["answers"].append(Figure("", Markup(svg(plots.risk_coverage(selection), "a0"))))
     for i, group in enumerate(_by_block(evaluation)):
         made["blocks"].append(Figure("", Markup(svg(plots.over_blocks(group, _unit(group[0].metric)), f"b{i}"))))
     group = _by_slice(evaluation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from plimsoll.evaluation.look import BLUE, GREEN, GREY, MUTED, OCHRE, data, leve
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
 
 if TYPE_CHECKING:
-    pass
+    from plimsoll.evaluation.selection import Selection
 
 _SIDE = 250
 _WIDE = 860
@@ -140,6 +141,34 @@ def forest(measures: Sequence[Measure], unit: str) -> Any:
     return alt.layer(*layers, rules, dots, rings).properties(
         width=_WIDE - 90, height=alt.Step(22 if len(who) < 2 else 13)
     )
+
+
+def risk_coverage(selection: Selection) -> Any:
+    """How wrong the answers are against how much is answered: the promise, and where the threshold stands."""
+    import altair as alt
+
+    points = [
+        {"coverage": p.coverage, "risk": p.risk, "high": p.high, "threshold": p.threshold, "step": i}
+        for i, p in enumerate(selection.curve)
+        if not math.isnan(p.risk)
+    ]
+    top = max(p["risk"] for p in points) * 1.6 + 0.02
+    if selection.promise is not None:
+        top = max(top, selection.promise.at_most * 1.2)
+    share = alt.Axis(format=".0%", tickCount=6)
+    base = alt.Chart(data([{**p, "high": min(p["high"], top)} for p in points])).encode(
+        x=alt.X("coverage:Q", title="answered, share of what is asked", axis=share, scale=alt.Scale(domain=[0, 1])),
+    )
+    scale = alt.Scale(domain=[0, top], nice=False)
+    y = alt.Y("risk:Q", title="wrong, share of what is answered", axis=share, scale=scale)
+    band = base.mark_area(opacity=0.16, color=BLUE).encode(y=y, y2="high:Q")
+    layers = [band, base.mark_line(strokeWidth=1.8, color=BLUE).encode(y=y, order="step:Q")]
+    if selection.promise is not None:
+        layers.append(level(selection.promise.at_most))
+    if (at := selection.chosen) is not None and not math.isnan(at.risk):
+        dot = alt.Chart(data([{"coverage": at.coverage, "risk": at.risk}]))
+        layers.append(dot.mark_point(filled=True, size=90, color=OCHRE, opacity=1).encode(x="coverage:Q", y="risk:Q"))
+    return alt.layer(*layers).properties(width=_WIDE, height=230)
 
 
 def drawn(evaluation: Evaluation) -> list[Any]:

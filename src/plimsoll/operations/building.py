@@ -12,10 +12,12 @@ import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
+from plimsoll.evaluation import Selection, select
 from plimsoll.features import FeatureSchema, TrainingSet
 from plimsoll.kernel.digest import canonical, digest_bytes
 from plimsoll.kernel.manifest import Manifest
-from plimsoll.models import package
+from plimsoll.kernel.promise import AnswerRule
+from plimsoll.models import OnnxEngine, package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
 from plimsoll.operations.intake import Taken, take_in
 from plimsoll.operations.leakage import leakage
@@ -25,7 +27,9 @@ from plimsoll.training import code_digest, environment, step, train
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A release before it is judged: its manifest, and what its gate set looks like to it."""
+    """A release before it is judged: its manifest, and what its gate set looks like to it.
+
+    ``selection``: how its answer policy came to its threshold, where it promises something."""
 
     manifest: Manifest
     schema: FeatureSchema
@@ -33,6 +37,7 @@ class Built:
     gate: TrainingSet | None
     problems: tuple[str, ...]
     taken: Mapping[str, Taken]
+    selection: Selection | None = None
 
 
 def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
@@ -74,8 +79,50 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
         work=work,
         clock=yard.clock,
     )
-    manifest = msgspec.structs.replace(base, artifacts={**base.artifacts, **run.outputs["artifacts"]})
-    return Built(manifest=manifest, schema=schema, parts=parts, gate=gate, problems=(), taken=taken)
+    artifacts = {**base.artifacts, **run.outputs["artifacts"]}
+    selection = _selected(capability, yard, artifacts["model"], gate)
+    rule = _ruled(capability, selection)
+    return Built(
+        manifest=msgspec.structs.replace(base, artifacts=artifacts, settings={**settings, "answer": rule.to_plain()}),
+        schema=schema,
+        parts=parts,
+        gate=gate,
+        problems=_promised(selection),
+        taken=taken,
+        selection=selection,
+    )
+
+
+NEVER = 1.5
+"""A threshold that no confidence reaches."""
+
+
+def _selected(capability: Capability, yard: Yard, model: str, gate: TrainingSet) -> Selection | None:
+    """The threshold of the answer policy; None where nothing is promised. The scores are those that serving gives."""
+    promise = capability.answer.promise
+    if promise is None:
+        return None
+    yard.say(f"choosing the threshold of the answer policy: {promise}")
+    return select(
+        promise,
+        task=capability.task.kind,
+        scores=OnnxEngine(yard.objects.get(model)).predict(gate.X),
+        labels=gate.y,
+        blocks=gate.blocks.tolist(),
+    )
+
+
+def _ruled(capability: Capability, selection: Selection | None) -> AnswerRule:
+    if selection is None:
+        return capability.answer.rule()
+    return capability.answer.rule(NEVER if selection.threshold is None else selection.threshold, selection.widths)
+
+
+def _promised(selection: Selection | None) -> tuple[str, ...]:
+    """A promise that cannot be kept is no release: it would answer nothing, or break its word."""
+    if selection is None or selection.threshold is not None:
+        return ()
+    return (f"the answer policy cannot keep its promise: {selection.why}",)
 
 
 def trained(
@@ -121,7 +168,7 @@ def _settings(capability: Capability, schema: FeatureSchema, parts: Parts) -> di
         },
         "params": dict(capability.params),
         "seed": capability.seed,
-        "answer": {"abstain_below": capability.answer.abstain_below},
+        "answer": capability.answer.rule().to_plain(),
         "fallback": code_digest(capability.fallback) if capability.fallback else "",
         "split": {"train": _span(parts.train), "gate": _span(parts.gate)},
         "gate": [str(r) for r in capability.gate],

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
-from plimsoll.evaluation import Evaluation, evidence, measure
+from plimsoll.evaluation import Evaluation, Selection, evidence, measure, select
 from plimsoll.features import FeatureSchema
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.records import FALLBACK
@@ -55,7 +55,21 @@ def gate_evidence(
         return (Evidence(requirement=capability.gate[0], release=release, source="gate", problems=built.problems),)
     there = [r for r in capability.gate if not r.than or r.than in measured.comparators]
     names = {"champion": champion, "fallback": FALLBACK}
-    return evidence(measured, there, release=release, comparators=names)
+    return evidence(measured, there, release=release, comparators=names, problems=built.problems)
+
+
+def policy_without_promise(capability: Capability, built: Built, yard: Yard) -> Selection | None:
+    """What the declared threshold does on the gate's rows, for people; None where there is nothing to say."""
+    if built.gate is None:
+        return None
+    return select(
+        None,
+        task=capability.task.kind,
+        scores=_scores(built.manifest, built.gate.X, yard),
+        labels=built.gate.y,
+        blocks=built.gate.blocks.tolist(),
+        abstain_below=capability.answer.abstain_below,
+    )
 
 
 def _scores(manifest: Manifest, X: NDArray[np.float32], yard: Yard) -> NDArray[np.float64]:

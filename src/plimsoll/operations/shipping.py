@@ -23,7 +23,7 @@ from plimsoll.kernel.verdict import Verdict, identified, judge
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
-from plimsoll.operations.measuring import gate_evidence, measured
+from plimsoll.operations.measuring import gate_evidence, measured, policy_without_promise
 from plimsoll.operations.yard import Yard
 
 ATTEMPTS = 5
@@ -142,5 +142,6 @@ def _report(
         title=f"{capability.name} {label}",
         differences=differences(champion.manifest, built.manifest) if champion else None,
         names={"champion": champion.label if champion else FALLBACK, "fallback": FALLBACK},
+        selection=built.selection or policy_without_promise(capability, built, yard),
     )
     return yard.objects.put(page)

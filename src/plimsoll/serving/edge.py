@@ -76,7 +76,8 @@ class _Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one question as JSON. ``score`` is null where the release abstained: that is no answer."""
+    """The answer to one question as JSON. ``score`` is null where ``action`` is ``abstain`` or ``person``: that is no
+    answer. ``reason`` is empty for a plain one, else why and what stands in; ``says`` is the same in words."""
 
     event_id: str
     score: float | tuple[float, ...] | None
@@ -84,6 +85,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     asked_at: datetime
     classes: tuple[str, ...] = ()
+    reason: str = ""
+    says: str = ""
 
 
 class Edge:
@@ -179,11 +182,13 @@ class Edge:
     def _said(self, reply: Reply) -> Said:
         return Said(
             event_id=reply.event.id,
-            score=None if reply.event.action == "abstain" else reply.given.score,
+            score=reply.score,
             action=reply.event.action,
             release=reply.given.release,
             asked_at=reply.event.at,
             classes=self._task.classes,
+            reason=reply.event.reason,
+            says=reply.says,
         )
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,17 +16,20 @@ from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
 from plimsoll.features import Ages
 from plimsoll.kernel.ports import EventLog
+from plimsoll.kernel.promise import ENDS
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.rollout import beside as who_else
 from plimsoll.serving.answering import Said, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
 from plimsoll.serving.canonical import key_of
+from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.recording import Recording
 from plimsoll.serving.replica import Fleet, Loaded, Standing
 from plimsoll.serving.route import beside_role, position, served_role, target
-from plimsoll.serving.seams import AbstainBelow, AnswerPolicy, ResponseCache
+from plimsoll.serving.seams import AnswerPolicy, ResponseCache
 from plimsoll.serving.shared_rows import SharedRows
+from plimsoll.serving.standing_in import Instead, StandIns, oddities, stood_in
 from plimsoll.serving.timing import Timing
 
 _T = TypeVar("_T")
@@ -34,16 +37,23 @@ _FALLBACK: Final = "fallback"
 
 
 class Reply(NamedTuple):
-    """What the caller gets. ``given`` is the fallback's answer where the served release failed, else what it said."""
+    """What the caller gets. ``given`` is what stands in where the served release did not answer, else what it said;
+    ``says`` is why, in words that a product can show."""
 
     event: Event
     given: Answer
     recorded: bool = True
+    says: str = ""
 
     @property
     def answered(self) -> bool:
-        """False where neither the release nor the fallback had a score: the caller gets an error."""
-        return not self.given.error
+        """False where nobody had a score, and nothing else was declared: the caller gets an error."""
+        return not self.given.error or self.event.action in ENDS
+
+    @property
+    def score(self) -> float | tuple[float, ...] | None:
+        """What may be acted on; None where the caller was given no answer, or a person to ask."""
+        return None if self.event.action in ENDS else self.given.score
 
 
 class Decided(NamedTuple):
@@ -95,7 +105,8 @@ class Pipeline:
         self._fleet = fleet
         self._log = log
         self._timing = timing
-        self._policy = policy or AbstainBelow()
+        self._policy = policy or Thresholds()
+        self._stand_ins = StandIns()
         self._cache = cache
         self._timeout_ms = timeout_ms
         self._answer_unrecorded = answer_unrecorded
@@ -120,12 +131,13 @@ class Pipeline:
         """What is to be recorded, and said after that. Raises Unavailable if nothing is deployed that could answer."""
         fleet = self._fleet.standing
         served = self._served(turn, deployment, fleet)
-        instead = self._instead(turn.batch, served, fleet)
+        instead = self._instead(turn, served, deployment, fleet)
         replies = self._replies(turn, served, instead, deployment)
         records: list[Record] = [self._recording.event(reply.event, fleet.loaded) for reply in replies]
-        for i, said in instead.items():
-            also = Beside(event=turn.batch.ids[i], answers=(said,))
-            records.append(self._recording.beside(also, replies[i].event, fleet.loaded))
+        for reply in replies if instead else ():
+            if reply.given is not reply.event.served and stood_in(reply.event) != "cached":
+                also = Beside(event=reply.event.id, answers=(reply.given,))
+                records.append(self._recording.beside(also, reply.event, fleet.loaded))
         return Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
 
     def recorded(self, decided: Decided, error: Unavailable | None) -> list[Reply]:
@@ -148,7 +160,7 @@ class Pipeline:
         fleet, rows = self._fleet.standing, SharedRows(events)
         said: list[list[Answer]] = [[] for _ in events]
         for name in who_else(deployment):
-            picked = [i for i, event in enumerate(events) if not _has_answered(event, name)]
+            picked = [i for i, event in enumerate(events) if not _has_answered(event, name, deployment.predecessor)]
             if not picked or not fleet.knows(name):
                 continue
             loaded, batch = fleet.loaded.get(name), rows.batch.take(picked)
@@ -225,7 +237,8 @@ class Pipeline:
             said = self._ask(name, batch, role, fleet)
         loaded = fleet.loaded.get(name)
         if name == FALLBACK or loaded is None:
-            return _Served(said.answers, [_FALLBACK] * count, ("",) * count, (None,) * count, cached, *said[1:3])
+            reasons = ("no_release" if name == FALLBACK else "",) * count
+            return _Served(said.answers, [_FALLBACK] * count, reasons, (None,) * count, cached, *said[1:3])
         began_ms = self._timing.now_ms()
         judged = self._policy.judge(loaded, [answer.score for answer in said.answers], self._capability.task.kind)
         actions = [
@@ -277,18 +290,22 @@ class Pipeline:
         ages = [{} if again else looked_up.get(key, {}) for key, again in zip(keys, cached, strict=True)]
         return Said(answers, said.features_ms, said.engine_ms, ages), cached
 
-    def _instead(self, batch: Batch, served: _Served, fleet: Standing) -> dict[int, Answer]:
-        """The fallback's answers to the questions whose release failed, or was not to be relied on, by row."""
-        if "fallback" not in served.actions:
-            return {}
-        rows = [
-            i
-            for i, (action, said) in enumerate(zip(served.actions, served.said, strict=True))
-            if action == "fallback" and said.release != FALLBACK
-        ]
-        if not rows or FALLBACK not in fleet.loaded:
-            return {}
-        return dict(zip(rows, self._ask(FALLBACK, batch.take(rows), "fallback", fleet).answers, strict=True))
+    def _instead(self, turn: Turn, served: _Served, deployment: Deployment, fleet: Standing) -> dict[int, Instead]:
+        """What stands in for the release, by row, where its answer failed or was not sure enough."""
+        odd = oddities(served.said, served.actions, served.reasons)
+        if odd:
+
+            def ask_of(name: str, rows: Sequence[int]) -> Sequence[Answer]:
+                role: Role = "fallback" if name == FALLBACK else "beside"
+                return self._ask(name, turn.batch.take(rows), role, fleet).answers
+
+            found = self._stand_ins.find(
+                turn, served.said, odd, loaded=fleet.loaded, previous=deployment.predecessor or "", ask=ask_of
+            )
+        else:
+            found = {}
+        self._stand_ins.remember(turn, served.said, odd, fleet.loaded)
+        return found
 
     def _ask(self, name: str, batch: Batch, role: Role, fleet: Standing, seen: Any = None) -> Said:
         loaded = fleet.loaded.get(name)
@@ -297,10 +314,15 @@ class Pipeline:
         return ask(loaded, batch, role=role, timing=self._timing, timeout_ms=self._timeout_ms, seen=seen)
 
     def _replies(
-        self, turn: Turn, served: _Served, instead: Mapping[int, Answer], deployment: Deployment
+        self, turn: Turn, served: _Served, instead: Mapping[int, Instead], deployment: Deployment
     ) -> list[Reply]:
         capability = self._capability.name
         rollout = deployment.rollout.release if deployment.rollout else ""
+        actions, reasons = served.actions, served.reasons
+        if instead:
+            actions, reasons = list(actions), list(reasons)
+            for i, found in instead.items():
+                actions[i], reasons[i] = found.action, found.reason
         stages = self._timing.stages_us(turn.before_us, served.features_ms, served.engine_ms, served.policy_ms)
         events = [
             Event(
@@ -347,15 +369,23 @@ class Pipeline:
                 turn.principals,
                 turn.trace_ids,
                 served.said,
-                served.actions,
-                served.reasons,
+                actions,
+                reasons,
                 served.confidences,
                 served.cached,
                 served.ages or ({},) * len(turn),
                 strict=True,
             )
         ]
-        return [Reply(event, instead.get(i, event.served)) for i, event in enumerate(events)]
+        if not instead:
+            return [Reply(event, event.served) for event in events]
+        return [_reply(event, instead.get(i)) for i, event in enumerate(events)]
+
+
+def _reply(event: Event, instead: Instead | None) -> Reply:
+    if instead is None:
+        return Reply(event, event.served)
+    return Reply(event, instead.given or event.served, says=instead.says)
 
 
 def _joined(parts: Sequence[tuple[Sequence[int], _Served]]) -> _Served:
@@ -380,8 +410,10 @@ def _joined(parts: Sequence[tuple[Sequence[int], _Served]]) -> _Served:
     )
 
 
-def _has_answered(event: Event, name: str) -> bool:
-    """Whether ``name``'s answer to this event is recorded already: served, or given instead of a failed one."""
+def _has_answered(event: Event, name: str, previous: str | None) -> bool:
+    """Whether ``name``'s answer to this event is recorded already: served, or given instead of the served one."""
     if event.served.release == name:
         return True
-    return name == FALLBACK and event.action == "fallback"
+    if name == FALLBACK:
+        return event.action == "fallback" and stood_in(event) not in ("previous", "cached")
+    return name == previous and stood_in(event) == "previous"

@@ -21,6 +21,7 @@ from plimsoll.errors import PlimsollError, Refused, UsageError
 from plimsoll.features import Ages, FeatureSchema, Freshness, OnlineJoin
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Objects, OnlineFeatures, ReleaseRow
+from plimsoll.kernel.promise import AnswerRule
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, beside, shares
 from plimsoll.models import Engine, OnnxEngine, PythonEngine, check_golden
@@ -29,6 +30,7 @@ from plimsoll.serving.drill import NO_DRILL, Drill, drill_of
 
 _log = logging.getLogger(__name__)
 
+PLAIN_RULE = AnswerRule()
 Matrix = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
@@ -52,8 +54,8 @@ class Loaded(Protocol):
         ...
 
     @property
-    def abstain_below(self) -> float:
-        """The confidence (0–1) below which its score is no answer."""
+    def rule(self) -> AnswerRule:
+        """What is done with its scores."""
         ...
 
     @property
@@ -77,7 +79,7 @@ class LoadedRelease:
     schema_key: str
     engine: Engine
     join: OnlineJoin
-    abstain_below: float = 0.0
+    rule: AnswerRule = PLAIN_RULE
     drill: Drill = NO_DRILL
 
     def see(self, batch: Batch, ages: list[Ages] | None = None) -> Matrix:
@@ -97,7 +99,7 @@ class ReleaseZero:
     release: str = FALLBACK
     schema: FeatureSchema = field(default=FeatureSchema())
     schema_key: str = ""
-    abstain_below: float = 0.0
+    rule: AnswerRule = PLAIN_RULE
     drill: Drill = field(default=NO_DRILL)
 
     def see(self, batch: Batch, ages: list[Ages] | None = None) -> Columns:
@@ -186,7 +188,7 @@ class Fleet:
             schema_key=schema.digest,
             engine=engine,
             join=OnlineJoin(schema, self._online),
-            abstain_below=_abstain_below(row, self._capability),
+            rule=_rule(row, self._capability),
             drill=drill,
         )
 
@@ -215,7 +217,12 @@ def _schema(row: ReleaseRow) -> FeatureSchema:
         raise UsageError(f"its feature schema cannot be read: {error}") from error
 
 
-def _abstain_below(row: ReleaseRow, capability: Capability) -> float:
+def _rule(row: ReleaseRow, capability: Capability) -> AnswerRule:
     """What the release was judged with; an older manifest without it follows the declaration."""
-    answer = row.manifest.settings.get("answer") or {}
-    return float(answer.get("abstain_below", capability.answer.abstain_below))
+    found = row.manifest.settings.get("answer")
+    if found is None:
+        return capability.answer.rule()
+    try:
+        return AnswerRule.from_plain(found)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"its answer policy cannot be read: {error}") from error

@@ -120,8 +120,8 @@ class ResponseCache(Protocol):
 
 
 class Judgement(NamedTuple):
-    """What is done with each score of a batch, and why: ``reasons`` are words that can be shown, ``""`` for a plain
-    answer. ``confidences`` lie in [0, 1], None where nothing depends on one."""
+    """What is done with each score of a batch, and why: ``reasons`` are words for machines, ``""`` for a plain answer.
+    ``confidences`` lie in [0, 1], None where nothing depends on one."""
 
     actions: Sequence[Action]
     reasons: Sequence[str]
@@ -129,33 +129,9 @@ class Judgement(NamedTuple):
 
 
 class AnswerPolicy(Protocol):
-    """Decides over a batch of scores that one release gave. Rows judged ``fallback`` get the fallback's answer."""
+    """Decides over a batch of scores that one release gave. Rows with the reason ``unsure`` go down the list of the
+    release's rule (``standing_in``); the others have the action that is said, ``fallback`` with the fallback's answer."""
 
     def judge(self, release: Loaded, scores: Sequence[Any], kind: str) -> Judgement:
         """``scores``: one a question, or one tuple of probabilities. Pure; ``kind`` is the task's."""
         ...
-
-
-_PLAIN: Final = "answer"
-
-
-class AbstainBelow:
-    """The release's declared confidence is the whole policy: below it, its score is no answer."""
-
-    def judge(self, release: Loaded, scores: Sequence[Any], kind: str) -> Judgement:
-        rows, below = len(scores), release.abstain_below
-        if below <= 0.0:
-            return Judgement([_PLAIN] * rows, [""] * rows, [None] * rows)
-        sure = [confidence(score, kind) for score in scores]
-        return Judgement(
-            ["abstain" if c < below else _PLAIN for c in sure],
-            ["not sure enough" if c < below else "" for c in sure],
-            sure,
-        )
-
-
-def confidence(score: float | tuple[float, ...] | None, kind: str) -> float:
-    """How sure a score is, in [0, 1]: the probability of its likeliest class. A regression is always sure."""
-    if score is None or kind == "regression":
-        return 1.0
-    return max(score) if isinstance(score, tuple) else max(score, 1.0 - score)

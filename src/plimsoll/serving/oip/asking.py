@@ -15,7 +15,7 @@ import msgspec
 from plimsoll.errors import UsageError, nearest
 from plimsoll.serving.form import MATRIX, Entry, Form, value_of
 from plimsoll.serving.oip.datatypes import ACCEPTED, FLOATS, INTEGERS
-from plimsoll.serving.oip.outputs import output_names
+from plimsoll.serving.oip.outputs import ON_REQUEST, output_names
 from plimsoll.serving.oip.tensors import Tensor, elements, known_datatype, wrong
 
 MOST_QUESTIONS = 10_000
@@ -72,14 +72,14 @@ def spoken(parameters: Mapping[str, Any]) -> None:
 
 
 def _wanted(outputs: Sequence[tuple[str, Mapping[str, Any]]], task: str, binary: bool) -> tuple[Wanted, ...]:
-    """Those that are asked for, or all of them."""
+    """Those that are asked for, or all of them but the one that must be."""
     names = output_names(task)
     for name, parameters in outputs:
         if name not in names:
             raise UsageError(f"there is no output tensor {name!r:.80}", hint=nearest(name, names))
         spoken(parameters)
     if not outputs:
-        return tuple(Wanted(name, binary) for name in names)
+        return tuple(Wanted(name, binary) for name in names if name != ON_REQUEST)
     return tuple(Wanted(name, bool(parameters.get("binary_data", binary))) for name, parameters in outputs)
 
 

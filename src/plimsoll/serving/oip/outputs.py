@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,20 +20,32 @@ class Output(NamedTuple):
     data: Sequence[Any]
 
 
+ON_REQUEST = "says"
+"""The reason in words: sent to who asks for it by name, since it is longer than all the rest together."""
+
+
 def output_names(task: str) -> tuple[str, ...]:
-    return (SCORE[task], "release", "action", "event_id")
+    return (SCORE[task], "release", "action", "event_id", "reason", "says")
 
 
 def outputs_of(replies: Sequence[Reply], task: str) -> dict[str, Output]:
-    """Every output, by name. The score is given with its action: a score to ``abstain`` on is no answer."""
+    """Every output, by name. The score is given with its action: a score to ``abstain`` on is no answer; where there is
+    none, it is not a number."""
     scores = [reply.given.score for reply in replies]
     rows = len(replies)
-    width = len(scores[0]) if isinstance(scores[0], tuple) else 0
+    width = next((len(score) for score in scores if isinstance(score, tuple)), 0)
+    if None in scores:
+        scores = [((_NONE,) * width if width else _NONE) if score is None else score for score in scores]
     flat = [p for score in scores for p in score] if width else scores  # type: ignore[union-attr]
     made = (
         Output(SCORE[task], "FP64", (rows, width) if width else (rows,), flat),
         Output("release", "BYTES", (rows,), [r.given.release for r in replies]),
         Output("action", "BYTES", (rows,), [r.event.action for r in replies]),
         Output("event_id", "BYTES", (rows,), [r.event.id for r in replies]),
+        Output("reason", "BYTES", (rows,), [r.event.reason for r in replies]),
+        Output(ON_REQUEST, "BYTES", (rows,), [r.says for r in replies]),
     )
     return {output.name: output for output in made}
+
+
+_NONE = math.nan
