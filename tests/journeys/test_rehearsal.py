@@ -145,8 +145,8 @@ def test_every_verdict_replays_from_its_line(lines: list[Any]) -> None:
             continue
         verdict = msgspec.convert(line.entry.body["verdict"], Verdict)
         evidence = msgspec.convert(line.entry.body["evidence"], tuple[Evidence, ...])[: len(verdict.findings)]
-        blocks = 10 if line.entry.kind == "look" else 0
-        again = judge(evidence, verdict.policy, verdict.at, minimum_blocks=blocks)
+        given = {"minimum_blocks": verdict.minimum_blocks, "requirements": verdict.requirements}
+        again = judge(evidence, verdict.policy, verdict.at, **given)
         assert again.ruling is verdict.ruling
         assert [(f.estimate, f.low, f.high) for f in again.findings] == [
             (f.estimate, f.low, f.high) for f in verdict.findings

@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.requirement import at_most
 from plimsoll.kernel.rollout import (
     Canary,
     Deployment,
     Live,
     Shadow,
     beside,
+    required,
     serves,
     shares,
 )
@@ -105,3 +107,9 @@ def test_a_candidate_and_its_champion_run_beside_once_each() -> None:
 def test_a_stage_is_called_what_it_does() -> None:
     """So it stands in the ledger."""
     assert [s.name for s in (Shadow(), Canary(0.25), Live())] == ["shadow", "canary 25%", "live"]
+
+
+def test_what_several_stages_require_counts_once() -> None:
+    """One sequence runs through them, so they share one error."""
+    a, b = at_most("error_rate", 0.01), at_most("latency_p95_ms", 50)
+    assert required((Shadow(requires=(a,)), Canary(0.1, requires=(b, a)), Live())) == 2

@@ -218,6 +218,23 @@ def test_the_error_of_a_fail_is_split_over_the_requirements() -> None:
     assert judge([e] * 40, POLICY, NOON).findings[0].ruling is INCONCLUSIVE
 
 
+def test_the_share_of_a_requirement_is_the_same_at_every_look() -> None:
+    """A look that has evidence for one of three tests it at a third: else all looks together promise more than alpha."""
+    e, others = measured(about(0.03, 12)), [evidence("good", ERRORS), evidence("good", SLOW)]
+    among = judge([e, *others], POLICY, NOON).findings[0]
+    assert judge([e], POLICY, NOON, requirements=3).findings[0] == among
+    assert judge([e], POLICY, NOON).findings[0] != among
+
+
+def test_slices_share_what_their_requirement_has() -> None:
+    """However many a column has, the other requirements keep their part of the error."""
+    errors, e = evidence("bad", ERRORS), measured(about(0.03, 12))
+    sliced = [replace(e, slice=f"depot={n}") for n in range(8)]
+    alone, among = judge([errors, e], POLICY, NOON).findings, judge([errors, *sliced], POLICY, NOON).findings
+    assert among[0] == alone[0]
+    assert among[1].low is not None and alone[1].low is not None and among[1].low < alone[1].low
+
+
 @given(st.lists(st.floats(0.0, 1.0), max_size=30))
 def test_at_least_is_at_most_turned_round(means: list[float]) -> None:
     """A level from above judges as its mirror image does from below."""

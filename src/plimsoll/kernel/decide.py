@@ -15,6 +15,7 @@ from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.tenure import (
     evidence_back,
     evidence_lost,
+    kept,
     machinery_failed,
     no_longer_provisional,
     quality_lapsed,
@@ -22,7 +23,6 @@ from plimsoll.kernel.tenure import (
     retraining,
 )
 from plimsoll.kernel.trial import held_resumed, next_started, trial_judged
-from plimsoll.kernel.verdict import judge
 
 Rule = Callable[[Deployment, Observation, Terms], "Decision | None"]
 
@@ -45,7 +45,7 @@ def decide(deployment: Deployment, seen: Observation, terms: Terms) -> Decision 
     """The most urgent thing to do, or None. Time never runs backwards: an earlier ``now`` counts as the latest seen."""
     seen = replace(seen, now=never_back(deployment, seen.now))
     if deployment.lease is not None:
-        seen = replace(seen, kept=judge(seen.keep, terms.policy, seen.now))
+        seen = replace(seen, kept=kept(seen, terms))
     for rule in RULES:
         decision = rule(deployment, seen, terms)
         if decision is not None:

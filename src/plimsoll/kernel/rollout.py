@@ -50,6 +50,11 @@ def Live() -> Stage:
     return Stage(kind="live", share=1.0)
 
 
+def required(plan: tuple[Stage, ...]) -> int:
+    """How many requirements a release meets on its whole way: they share one error, since they share one sequence."""
+    return len({requirement for stage in plan for requirement in stage.requires})
+
+
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """A release on its way. ``since`` is when this stage's evidence begins; ``evidence_since`` when the sequence does
     (paired stages share one sequence, so it is the shadow's beginning until something resets it)."""

@@ -10,7 +10,7 @@ from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import Move
 from plimsoll.kernel.moves import seen_until, take_back, unsettled
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.kernel.rollout import Deployment
+from plimsoll.kernel.rollout import Deployment, required
 from plimsoll.kernel.verdict import Evidence, Policy, Ruling, Verdict, judge
 
 
@@ -119,7 +119,7 @@ def quality_lapsed(d: Deployment, seen: Observation, terms: Terms) -> Decision |
     verdict, evidence = kept(seen, terms), seen.keep
     failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL and not f.operational]
     if not failed and lease.proof and lease.provisional_until and seen.now >= lease.provisional_until and seen.proof:
-        verdict, evidence = judge(seen.proof, terms.policy, seen.now), seen.proof
+        verdict, evidence = _proven(seen, terms), seen.proof
         failed = [f for f in verdict.findings if f.ruling is Ruling.FAIL]
     if not failed:
         return None
@@ -145,7 +145,7 @@ def no_longer_provisional(d: Deployment, seen: Observation, terms: Terms) -> Dec
     lease = d.lease
     if lease is None or lease.proof is None or lease.provisional_until is None or seen.now < lease.provisional_until:
         return None
-    verdict = judge(seen.proof, terms.policy, seen.now)
+    verdict = _proven(seen, terms)
     if verdict.ruling in (Ruling.FAIL, Ruling.INVALID):
         return None
     return Decision(
@@ -206,7 +206,12 @@ def retraining(d: Deployment, seen: Observation, terms: Terms) -> Decision | Non
 
 def kept(seen: Observation, terms: Terms) -> Verdict:
     """The lease's verdict, judged once a pass: several rules ask for it."""
-    return seen.kept or judge(seen.keep, terms.policy, seen.now)
+    return seen.kept or judge(seen.keep, terms.policy, seen.now, requirements=len(terms.keep))
+
+
+def _proven(seen: Observation, terms: Terms) -> Verdict:
+    """The rollout's verdict again, now that its labels have matured: the same sequence, with the same error."""
+    return judge(seen.proof, terms.policy, seen.now, requirements=required(terms.plan))
 
 
 def aged(lease: Lease, seen: Observation, terms: Terms) -> bool:

@@ -11,7 +11,7 @@ from plimsoll.kernel.digest import short
 from plimsoll.kernel.lease import Lease, Proof
 from plimsoll.kernel.lifecycle import Move, State, advance
 from plimsoll.kernel.moves import seen_until
-from plimsoll.kernel.rollout import Deployment, Rollout
+from plimsoll.kernel.rollout import Deployment, Rollout, required
 from plimsoll.kernel.verdict import Ruling, Verdict, judge
 
 
@@ -20,7 +20,7 @@ def trial_judged(d: Deployment, seen: Observation, terms: Terms) -> Decision | N
     r = d.rollout
     if r is None or r.state is State.HELD or not (seen.trial or seen.deadline_passed):
         return None
-    verdict = judge(seen.trial, terms.policy, seen.now, minimum_blocks=r.current.blocks)
+    verdict = judge(seen.trial, terms.policy, seen.now, minimum_blocks=r.current.blocks, requirements=required(r.plan))
     if verdict.ruling is Ruling.FAIL:
         return _trial_failed(d, r, seen, verdict)
     if verdict.ruling is Ruling.INVALID:

@@ -19,6 +19,7 @@ is an intersection, so each is tested at the full level (Berger 1982, Technometr
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -33,7 +34,7 @@ from plimsoll.stats.interval import Interval, exact_rate, t_interval
 from plimsoll.stats.metrics import METRICS
 from plimsoll.stats.sequence import mean_sequence, rate_sequence
 
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 """Written into every verdict: another version replays with its differences shown."""
 
 Source = Literal["gate", "shadow", "canary", "live"]
@@ -142,12 +143,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What is decided from findings. ``pass`` with no finding does not exist: nothing shown is inconclusive."""
+    """What is decided from findings. ``pass`` with no finding does not exist: nothing shown is inconclusive.
+
+    ``policy``, ``minimum_blocks`` and ``requirements`` are what ``judge`` was given beside the evidence: with them it
+    gives this verdict again.
+    """
 
     ruling: Ruling
     findings: tuple[Finding, ...]
     at: datetime
     policy: Policy
+    minimum_blocks: int = 0
+    requirements: int = 0
     kernel_version: int = KERNEL_VERSION
 
     @property
@@ -171,11 +178,28 @@ def combine(rulings: Iterable[Ruling]) -> Ruling:
     return Ruling.PASS if found else Ruling.INCONCLUSIVE
 
 
-def judge(evidence: Sequence[Evidence], policy: Policy, now: datetime, *, minimum_blocks: int = 0) -> Verdict:
-    """The verdict over all ``evidence``. ``minimum_blocks``: below it nothing over blocks passes (it may fail)."""
-    share = policy.alpha / max(1, len(evidence))
-    findings = tuple(find(e, policy, fail_alpha=share, minimum_blocks=minimum_blocks) for e in evidence)
-    return Verdict(ruling=combine(f.ruling for f in findings), findings=findings, at=now, policy=policy)
+def judge(
+    evidence: Sequence[Evidence], policy: Policy, now: datetime, *, minimum_blocks: int = 0, requirements: int = 0
+) -> Verdict:
+    """The verdict over all ``evidence``. ``minimum_blocks``: below it nothing over blocks passes (it may fail).
+
+    The error of failing is split over the requirements, and each one's share over its slices. ``requirements`` is how
+    many there are over all looks, where a look may have evidence for fewer: a share that changed from look to look
+    would promise each look another error, and all of them together more than ``alpha``.
+    """
+    slices = Counter(e.requirement for e in evidence)
+    share = policy.alpha / max(1, requirements, len(slices))
+    findings = tuple(
+        find(e, policy, fail_alpha=share / slices[e.requirement], minimum_blocks=minimum_blocks) for e in evidence
+    )
+    return Verdict(
+        ruling=combine(f.ruling for f in findings),
+        findings=findings,
+        at=now,
+        policy=policy,
+        minimum_blocks=minimum_blocks,
+        requirements=requirements,
+    )
 
 
 def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int = 0) -> Finding:
