@@ -20,26 +20,26 @@ def packed(X: Any, late: Any, names: Any, booster: Any) -> Package:
 
 def test_bytes_alone_make_an_engine(packed: Package, names: Any) -> None:
     """What it answers, and for which features, stands in the graph."""
-    engine = OnnxEngine(packed.onnx)
+    engine = OnnxEngine(packed.model)
     assert (engine.task, engine.names, engine.classes) == ("binary", names, ())
 
 
 def test_no_rows_have_no_answers(packed: Package) -> None:
     """An empty batch is a batch."""
-    assert OnnxEngine(packed.onnx).predict(np.empty((0, 4), np.float32)).shape == (0,)
+    assert OnnxEngine(packed.model).predict(np.empty((0, 4), np.float32)).shape == (0,)
 
 
 def test_the_wrong_width_is_named(packed: Package) -> None:
     """The message gives both numbers, the hint the features."""
     with pytest.raises(UsageError, match=r"rows of 4 features, .* \(2, 3\)") as caught:
-        OnnxEngine(packed.onnx).predict(np.zeros((2, 3), np.float32))
+        OnnxEngine(packed.model).predict(np.zeros((2, 3), np.float32))
     assert "delay, wind, hour, distance" in caught.value.hint
 
 
 def test_doubles_are_not_rounded_in_silence(packed: Package) -> None:
     """Rounding inputs moves tree models; the caller does it knowingly."""
     with pytest.raises(UsageError, match="takes float32, and got float64"):
-        OnnxEngine(packed.onnx).predict(np.zeros((2, 4)))
+        OnnxEngine(packed.model).predict(np.zeros((2, 4)))
 
 
 def test_bytes_that_are_no_model_are_a_usage_error() -> None:
@@ -64,7 +64,7 @@ def test_an_answer_that_is_no_number_is_broken(X: Any, names: Any) -> None:
 
     sample = np.nan_to_num(X)
     engine = OnnxEngine(
-        package(LinearRegression().fit(sample, sample[:, 0]), names=names, task="regression", sample=sample).onnx
+        package(LinearRegression().fit(sample, sample[:, 0]), names=names, task="regression", sample=sample).model
     )
     sample = sample[:3].copy()
     sample[2, 0] = np.nan
@@ -76,7 +76,7 @@ def test_an_answer_that_is_no_number_is_broken(X: Any, names: Any) -> None:
 @given(rows=st.lists(st.integers(0, 399), min_size=1, max_size=40))
 def test_a_row_is_answered_alike_alone_and_in_company(packed: Package, X: Any, rows: list[int]) -> None:
     """The batch that a question happens to be in changes nothing that matters."""
-    engine = OnnxEngine(packed.onnx)
+    engine = OnnxEngine(packed.model)
     alone = np.concatenate([engine.predict(X[[r]]) for r in rows])
     np.testing.assert_allclose(engine.predict(X[rows]), alone, atol=1e-6)
 
@@ -86,7 +86,7 @@ def test_golden_rows_of_another_model_are_not_reproduced(
 ) -> None:
     """The sentence names the row, the expected and the got."""
     other = package(booster(X, 1 - late), names=names, task="binary", sample=X)
-    said = check_golden(OnnxEngine(other.onnx), packed.golden)
+    said = check_golden(OnnxEngine(other.model), packed.golden)
     assert said.startswith("golden row") and "expected 0." in said and "got 0." in said
 
 
@@ -95,14 +95,14 @@ def test_golden_rows_of_another_width_are_not_reproduced(packed: Package, X: Any
     two = np.ascontiguousarray(X[:, [0, 2]])
     value = np.ascontiguousarray(two[:, 0])
     other = package(booster(two, value, objective="regression"), names=["a", "b"], task="regression", sample=two)
-    assert "cannot run the golden rows" in check_golden(OnnxEngine(other.onnx), packed.golden)
+    assert "cannot run the golden rows" in check_golden(OnnxEngine(other.model), packed.golden)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"junk", b"\x80"])
 def test_bytes_that_are_not_golden_rows_are_damaged(packed: Package, data: bytes) -> None:
     """A truncated or foreign file is told from a differing engine."""
     with pytest.raises(Damaged, match="not golden rows"):
-        check_golden(OnnxEngine(packed.onnx), data)
+        check_golden(OnnxEngine(packed.model), data)
 
 
 def test_a_python_function_answers_over_columns() -> None:

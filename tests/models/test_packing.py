@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from plimsoll.errors import Refused, UsageError
-from plimsoll.models import OnnxEngine, check_golden, package
+from plimsoll.models import OnnxEngine, check_golden, open_engine, package
 from plimsoll.models.convert import _rounded_up
 
 
@@ -26,7 +28,7 @@ def test_a_booster_answers_as_it_did(X: Any, late: Any, names: Any, booster: Any
     model = booster(X, late)
     packed = package(model, names=names, task="binary", sample=X)
     assert packed.parity < 1e-6
-    np.testing.assert_allclose(OnnxEngine(packed.onnx).predict(X), model.predict(X), atol=1e-6)
+    np.testing.assert_allclose(OnnxEngine(packed.model).predict(X), model.predict(X), atol=1e-6)
 
 
 def test_a_value_missing_for_the_first_time_is_answered_as_by_the_model(
@@ -44,7 +46,7 @@ def test_an_estimator_with_any_labels_answers_for_the_second_class(X: Any, late:
 
     for labels in (late, late.astype(int), np.where(late > 0, "late", "in time")):
         model = lgb.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1).fit(X, labels)
-        engine = OnnxEngine(package(model, names=names, task="binary", sample=X).onnx)
+        engine = OnnxEngine(package(model, names=names, task="binary", sample=X).model)
         assert np.corrcoef(engine.predict(X), late)[0, 1] > (0.3 if labels.dtype != "<U7" else -1)
     assert engine.classes == ("in time", "late")
 
@@ -53,7 +55,7 @@ def test_a_scikit_learn_pipeline_answers_as_it_did(X: Any, late: Any, names: Any
     """Preprocessing travels inside the graph."""
     model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(X, late)
     packed = package(model, names=names, task="binary", sample=X)
-    np.testing.assert_allclose(OnnxEngine(packed.onnx).predict(X), model.predict_proba(X)[:, 1], atol=1e-5)
+    np.testing.assert_allclose(OnnxEngine(packed.model).predict(X), model.predict_proba(X)[:, 1], atol=1e-5)
 
 
 def test_a_pipeline_that_ends_in_lightgbm_answers_as_it_did(X: Any, late: Any, which: Any, names: Any) -> None:
@@ -87,14 +89,14 @@ def test_a_pipeline_over_named_columns_answers_as_it_did(X: Any, late: Any, name
     by_name = make_column_transformer((SimpleImputer(), ["wind"]), (StandardScaler(), ["hour", "delay"]))
     model = make_pipeline(by_name, LogisticRegression()).fit(pd.DataFrame(X, columns=list(names)), late)
     packed = package(model, names=names, task="binary", sample=X)
-    assert OnnxEngine(packed.onnx).predict(X).shape == (len(X),)
+    assert OnnxEngine(packed.model).predict(X).shape == (len(X),)
 
 
 def test_multiclass_gives_one_probability_for_each_class(X: Any, which: Any, names: Any, booster: Any) -> None:
     """The declared classes name the columns; each row sums to one."""
     model = booster(X, which, objective="multiclass", num_class=3)
     packed = package(model, names=names, task="multiclass", sample=X, classes=["early", "in time", "late"])
-    engine = OnnxEngine(packed.onnx)
+    engine = OnnxEngine(packed.model)
     np.testing.assert_allclose(engine.predict(X), model.predict(X), atol=1e-6)
     assert engine.classes == ("early", "in time", "late")
 
@@ -104,7 +106,7 @@ def test_regression_gives_a_value(X: Any, names: Any, booster: Any) -> None:
     for model in (booster(X, 1e4 * X[:, 0], objective="regression"), LinearRegression().fit(np.nan_to_num(X), X[:, 0])):
         sample = np.nan_to_num(X)
         packed = package(model, names=names, task="regression", sample=sample)
-        assert OnnxEngine(packed.onnx).predict(sample).shape == (len(X),)
+        assert OnnxEngine(packed.model).predict(sample).shape == (len(X),)
 
 
 def test_onnx_goes_in_as_a_file_and_as_bytes(X: Any, late: Any, tmp_path: Path, names: Any) -> None:
@@ -115,8 +117,8 @@ def test_onnx_goes_in_as_a_file_and_as_bytes(X: Any, late: Any, tmp_path: Path, 
     exported = to_onnx(model, X[:1], options={"zipmap": True}).SerializeToString()
     (tmp_path / "model.onnx").write_bytes(exported)
     packed = package(exported, names=names, task="binary", sample=X)
-    assert packed.onnx == package(tmp_path / "model.onnx", names=names, task="binary", sample=X).onnx
-    np.testing.assert_allclose(OnnxEngine(packed.onnx).predict(X), model.predict_proba(X)[:, 1], atol=1e-5)
+    assert packed.model == package(tmp_path / "model.onnx", names=names, task="binary", sample=X).model
+    np.testing.assert_allclose(OnnxEngine(packed.model).predict(X), model.predict_proba(X)[:, 1], atol=1e-5)
 
 
 def test_onnx_in_double_precision_is_fed_float32(X: Any, late: Any, names: Any) -> None:
@@ -126,16 +128,16 @@ def test_onnx_in_double_precision_is_fed_float32(X: Any, late: Any, names: Any) 
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(np.nan_to_num(X), late)
     exported = to_onnx(model, X[:1].astype(np.float64), options={"zipmap": False}).SerializeToString()
     sample = np.nan_to_num(X)
-    got = OnnxEngine(package(exported, names=names, task="binary", sample=sample).onnx).predict(sample)
+    got = OnnxEngine(package(exported, names=names, task="binary", sample=sample).model).predict(sample)
     np.testing.assert_allclose(got, model.predict_proba(sample)[:, 1], atol=1e-6)
 
 
 def test_packing_a_package_changes_nothing(X: Any, late: Any, names: Any, booster: Any) -> None:
     """The canonical form is a fixed point."""
     once = package(booster(X, late), names=names, task="binary", sample=X)
-    again = package(once.onnx, names=names, task="binary", sample=X)
-    np.testing.assert_array_equal(OnnxEngine(once.onnx).predict(X), OnnxEngine(again.onnx).predict(X))
-    assert package(again.onnx, names=names, task="binary", sample=X).golden == once.golden
+    again = package(once.model, names=names, task="binary", sample=X)
+    np.testing.assert_array_equal(OnnxEngine(once.model).predict(X), OnnxEngine(again.model).predict(X))
+    assert package(again.model, names=names, task="binary", sample=X).golden == once.golden
 
 
 SCRIPT = """
@@ -150,7 +152,7 @@ y = (X[:, 0] > 0).astype(float)
 trees = lgb.train({"objective": "binary", "num_threads": 1, "verbose": -1}, lgb.Dataset(X, y), 20)
 for model in (trees, make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)):
     made = package(model, names="abcd", task="binary", sample=X)
-    print(digest_bytes(made.onnx), digest_bytes(made.golden))
+    print(digest_bytes(made.model), digest_bytes(made.golden))
 """
 
 
@@ -158,7 +160,10 @@ def test_two_processes_pack_the_same_bytes() -> None:
     """No random name, time or hash order gets into the bytes."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT], env={"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for seed in ("1", "2")
     ]
@@ -288,9 +293,58 @@ def test_golden_rows_hold_extremes_and_are_few(X: Any, late: Any, names: Any, bo
 
     packed = package(booster(X, late), names=names, task="binary", sample=X)
     assert 24 <= msgspec.msgpack.decode(packed.golden)["rows"][0] <= 64
-    assert check_golden(OnnxEngine(packed.onnx), packed.golden) == ""
+    assert check_golden(OnnxEngine(packed.model), packed.golden) == ""
 
 
 def test_the_kind_of_transformer_is_the_public_one() -> None:
     """The by-name check rests on ``transformers_``, which a fitted ColumnTransformer has."""
     assert hasattr(ColumnTransformer([("s", "passthrough", [0])]).fit([[1.0]]), "transformers_")
+
+
+def test_a_model_whose_onnx_form_answers_otherwise_keeps_its_own_format(names: Any) -> None:
+    """Far from zero float32 is too coarse for a discriminant; the package says by how much, and keeps scikit-learn's."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    rows = (1000 + np.random.default_rng(5).normal(size=(400, 4))).astype(np.float32)
+    model = LinearDiscriminantAnalysis().fit(rows, rows[:, 0] > 1000)
+    packed = package(model, names=names, task="binary", sample=rows)
+    assert packed.kind == "skops" and packed.parity == 0
+    assert re.match(r"kept as skops: its ONNX form answers row \d+ of 400 with 0\.\d+ where it says", packed.note)
+
+
+def test_a_model_without_an_onnx_form_keeps_its_own_format(names: Any) -> None:
+    """Label spreading has no converter: the package says what it is kept as, and why."""
+    from sklearn.semi_supervised import LabelSpreading
+
+    rows = np.random.default_rng(5).normal(size=(300, 4)).astype(np.float32)
+    model = LabelSpreading().fit(rows, rows[:, 0] > 0)
+    packed = package(model, names=names, task="binary", sample=rows)
+    assert packed.kind == "skops" and packed.parity == 0
+    assert packed.note.startswith("kept as skops: the LabelSpreading cannot be converted to ONNX")
+    engine = open_engine(packed.model)
+    assert (engine.predict(rows) == model.predict_proba(rows)[:, 1]).all()
+    assert check_golden(engine, packed.golden) == ""
+
+
+def test_labels_that_no_converter_takes_keep_lightgbms_text(X: Any, late: Any, names: Any) -> None:
+    """An estimator that was fitted on booleans: LightGBM's own text has no labels to trip over."""
+    import lightgbm as lgb
+
+    model = lgb.LGBMClassifier(n_estimators=5, n_jobs=1, verbose=-1).fit(X, late > 0)
+    packed = package(model, names=names, task="binary", sample=X)
+    assert (packed.kind, packed.parity) == ("lightgbm", 0)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".skops"])
+def test_a_file_of_any_library_is_brought_to_onnx(
+    X: Any, late: Any, names: Any, booster: Any, tmp_path: Path, suffix: str
+) -> None:
+    """A saved booster or a skops file is read by its own library, and packed as the model in it."""
+    import skops.io as sio
+
+    model = booster(X, late) if suffix == ".txt" else HistGradientBoostingClassifier(max_iter=5).fit(X, late)
+    path = tmp_path / f"model{suffix}"
+    model.save_model(path) if suffix == ".txt" else sio.dump(model, path)
+    packed = package(path, names=names, task="binary", sample=X)
+    assert packed.kind == "onnx"
+    assert packed.model == package(model, names=names, task="binary", sample=X).model

@@ -81,7 +81,7 @@ class Yard:
         schema = FeatureSchema.of(self.capability.features)
         manifest = Manifest(
             capability=self.capability.name,
-            artifacts={"model": self.objects.put(parts.onnx), "golden": self.objects.put(golden or parts.golden)},
+            artifacts={"model": self.objects.put(parts.model), "golden": self.objects.put(golden or parts.golden)},
             settings={"schema": schema.to_plain(), **settings},
         )
         return ReleaseRow(

@@ -34,7 +34,7 @@ def test_tensors_in_tensors_out(up: Running) -> None:
     assert {(o["datatype"], tuple(o["shape"])) for o in outputs.values()} == {("FP64", (2,)), ("BYTES", (2,))}
     import numpy as np
 
-    expected = OnnxEngine(packed().onnx).predict(np.array([[2.0, 0.0], [-1.5, 1.0]], dtype=np.float32))
+    expected = OnnxEngine(packed().model).predict(np.array([[2.0, 0.0], [-1.5, 1.0]], dtype=np.float32))
     assert outputs["probability"]["data"] == pytest.approx(expected.tolist())
 
 

@@ -23,7 +23,7 @@ def test_an_answer_is_the_models_own(yard: Any) -> None:
     yard.fleet.ensure([row])
     events = yard.pipeline().answer(yard.questions(20), live(row.digest))
     seen = np.array([np.frombuffer(e.served.features, "<f4") for e in events])
-    assert [e.served.score for e in events] == pytest.approx(OnnxEngine(packed().onnx).predict(seen).tolist())
+    assert [e.served.score for e in events] == pytest.approx(OnnxEngine(packed().model).predict(seen).tolist())
     assert [tuple(r) for r in seen[:2]] == [(-2.0, 0.0), (-1.0, 1.0)]
     assert {e.action for e in events} == {"answer"}
 

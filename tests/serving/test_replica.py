@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.serving import needed
+from plimsoll.serving import Fleet, needed
 
 from .conftest import live, packed, rolling
 
@@ -56,3 +58,16 @@ def test_what_may_come_back_is_loaded() -> None:
     deployment = live("now", predecessors=("before", "long-ago"), has_fallback=False)
     assert needed(deployment) == ("now", "before")
     assert needed(rolling("new", "old", share=0.25)) == ("new", "old")
+
+
+def test_what_a_release_costs_is_measured_as_it_is_loaded(yard: Any) -> None:
+    """A server measures; a rehearsal does not, and is told the careful answer. The scores are the same."""
+    row = yard.release()
+    measuring = Fleet(yard.capability, yard.objects, yard.online, measure=True)
+    measuring.ensure([row])
+    yard.fleet.ensure([row])
+    measured, careful = measuring.loaded[row.digest], yard.fleet.loaded[row.digest]
+    assert measured.warmth.sizes and measured.most_together == measured.warmth.most_together
+    assert not careful.warmth.sizes and not careful.inline
+    rows = np.zeros((3, 2), np.float32)
+    assert (measured.predict(rows) == careful.predict(rows)).all()

@@ -1,7 +1,8 @@
 """MODELS: how a model is packed so that it answers the same everywhere, and the engines that run it.
 
-A model of any kind becomes one ONNX graph with deterministic bytes, checked against the model it came from over the
-whole gate set, and travels with golden rows: inputs and the answers that a replica must reproduce to be ready.
+A model of any kind becomes an ONNX graph wherever it answers the same as one, and else keeps its library's format: with
+deterministic bytes, checked against the model it came from over the whole gate set. It travels with golden rows:
+inputs and the answers that a replica must reproduce to be ready.
 """
 
 from __future__ import annotations
@@ -11,20 +12,54 @@ from typing import TYPE_CHECKING
 from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
-    from plimsoll.models.engine import Engine, OnnxEngine, PythonEngine
-    from plimsoll.models.golden import check_golden
+    from plimsoll.models.code import CodeModel, code_model
+    from plimsoll.models.engine import Engine, PythonEngine
+    from plimsoll.models.engines import Adapter, adapter_for, is_code, kind_of, open_engine
+    from plimsoll.models.engines.onnx_graph import OnnxEngine
+    from plimsoll.models.golden import check_golden, golden_rows
     from plimsoll.models.packing import Package, Task, package
-
-__all__ = ["Engine", "OnnxEngine", "Package", "PythonEngine", "Task", "check_golden", "package"]
+    from plimsoll.models.warmth import UNMEASURED, Warmth, warmed
 
 _HOMES = {
+    "UNMEASURED": "warmth",
+    "Adapter": "engines",
+    "CodeModel": "code",
     "Engine": "engine",
-    "OnnxEngine": "engine",
+    "OnnxEngine": "engines.onnx_graph",
     "Package": "packing",
     "PythonEngine": "engine",
     "Task": "packing",
+    "Warmth": "warmth",
+    "adapter_for": "engines",
     "check_golden": "golden",
+    "code_model": "code",
+    "golden_rows": "golden",
+    "is_code": "engines",
+    "kind_of": "engines",
+    "open_engine": "engines",
     "package": "packing",
+    "warmed": "warmth",
 }
+
+__all__ = [
+    "UNMEASURED",
+    "Adapter",
+    "CodeModel",
+    "Engine",
+    "OnnxEngine",
+    "Package",
+    "PythonEngine",
+    "Task",
+    "Warmth",
+    "adapter_for",
+    "check_golden",
+    "code_model",
+    "golden_rows",
+    "is_code",
+    "kind_of",
+    "open_engine",
+    "package",
+    "warmed",
+]
 
 __getattr__ = names_of(__name__, _HOMES)

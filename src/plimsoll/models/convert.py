@@ -17,6 +17,7 @@ import numpy as np
 from plimsoll.errors import UsageError
 from plimsoll.models import native
 from plimsoll.models.converters import teach
+from plimsoll.models.torch_form import torch_graph
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
 """What converters write; graphs that come as ONNX keep theirs."""
@@ -27,11 +28,13 @@ _FOREIGN = (RuntimeError, ValueError, TypeError, KeyError, IndexError, Attribute
 
 def to_graph(model: Any, names: Sequence[str]) -> Any:
     """An ``onnx.ModelProto`` of ``model``. Raises UsageError where it cannot be had, saying what can."""
-    if isinstance(model, bytes | str | Path):
+    if isinstance(model, bytes | Path):
         return _read(model)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the converters warn about their own future
+            if native.is_torch(model):
+                return torch_graph(model)
             return _lightgbm(model, len(names)) if native.is_lightgbm(model) else _sklearn(model, names)
     except _FOREIGN as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
@@ -41,7 +44,7 @@ def to_graph(model: Any, names: Sequence[str]) -> Any:
         ) from error
 
 
-def _read(model: bytes | str | Path) -> Any:
+def _read(model: bytes | Path) -> Any:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 

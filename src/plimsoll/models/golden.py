@@ -69,6 +69,11 @@ def check_golden(engine: Engine, golden: bytes) -> str:
     )
 
 
+def golden_rows(golden: bytes) -> NDArray[np.float32]:
+    """The inputs alone. Raises Damaged if the bytes are not golden rows."""
+    return _arrays(golden)[0]
+
+
 def _arrays(data: bytes) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     try:
         read = msgspec.msgpack.decode(data, type=_Golden)

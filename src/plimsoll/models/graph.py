@@ -29,6 +29,8 @@ def canonical(model: Any, *, task: str, names: Sequence[str], classes: Sequence[
     _rename(model.graph, {"": "", _IN: INPUT, _OUT: OUTPUT}, prefix="")
     _bare(model)
     meta = {"task": task, "names": json.dumps(list(names)), "classes": json.dumps(list(classes))}
+    if _loops(model.graph):
+        meta["loops"] = "yes"  # nobody can tell whether, or when, it ends: it may not run where others wait for it
     for key in sorted(meta):
         model.metadata_props.add(key=key, value=meta[key])
     data: bytes = model.SerializeToString(deterministic=True)
@@ -154,6 +156,10 @@ def _captured(node: Any) -> set[str]:
             found.update(each.input)
             found.update(_captured(each))
     return found
+
+
+def _loops(graph: Any) -> bool:
+    return any(node.op_type in ("Loop", "Scan") or any(_loops(g) for g in _inner(node)) for node in graph.node)
 
 
 def _inner(node: Any) -> list[Any]:

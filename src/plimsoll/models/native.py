@@ -5,12 +5,30 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.errors import UsageError
+from plimsoll.models import torch_form
+from plimsoll.models.code import CodeModel
+
+
+def is_onnx(model: Any) -> bool:
+    """Whether this is ONNX already: its bytes, or the path of a file of it."""
+    return isinstance(model, bytes | Path)
+
+
+def is_code(model: Any) -> bool:
+    """Whether this is the source of a Python class, told without importing what runs it."""
+    return isinstance(model, CodeModel)
+
+
+def is_torch(model: Any) -> bool:
+    """Whether this is an exported PyTorch program, told without importing PyTorch."""
+    return type(model).__name__ == "ExportedProgram" and type(model).__module__.startswith("torch")
 
 
 def is_booster(model: Any) -> bool:
@@ -32,6 +50,8 @@ def answers(model: Any, names: Sequence[str], task: str, sample: NDArray[np.floa
 
     Raises UsageError where the model is of another task, or cannot answer these rows.
     """
+    if is_torch(model):
+        return np.asarray(torch_form.run(model.module(), sample), dtype=np.float64)
     method = _method(model, task)
     try:
         with warnings.catch_warnings():

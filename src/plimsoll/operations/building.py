@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from plimsoll.features import FeatureSchema, TrainingSet
 from plimsoll.kernel.digest import canonical, digest_bytes
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.promise import AnswerRule
-from plimsoll.models import OnnxEngine, package
+from plimsoll.models import code_model, open_engine, package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
 from plimsoll.operations.intake import Taken, take_in
 from plimsoll.operations.leakage import leakage
@@ -106,7 +105,7 @@ def _selected(capability: Capability, yard: Yard, model: str, gate: TrainingSet)
     return select(
         promise,
         task=capability.task.kind,
-        scores=OnnxEngine(yard.objects.get(model)).predict(gate.X),
+        scores=open_engine(yard.objects.get(model)).predict(gate.X),
         labels=gate.y,
         blocks=gate.blocks.tolist(),
     )
@@ -130,11 +129,7 @@ def trained(
 ) -> dict[str, Any]:
     """Train and pack: the outputs of the run."""
     if capability.model:
-        model: Any = capability.folder / capability.model
-        if not Path(model).is_file():
-            raise UsageError(
-                f"{capability.name}: model={capability.model!r}: there is no such file in {capability.folder}"
-            )
+        model = _given(capability)
     else:
         learnt = matrix_of(capability, schema, parts.train, lines).labelled()
         if not len(learnt):
@@ -149,12 +144,23 @@ def trained(
         sample=gate.X,
         classes=capability.task.classes or None,
     )
+    if packed.note:
+        yard.say(packed.note)
     artifacts = {
-        "model": yard.objects.put(packed.onnx),
+        "model": yard.objects.put(packed.model),
         "golden": yard.objects.put(packed.golden),
         "environment": yard.objects.put(canonical(environment())),
     }
-    return {"artifacts": artifacts, "parity": packed.parity}
+    return {"artifacts": artifacts, "parity": packed.parity, "kind": packed.kind, "note": packed.note}
+
+
+def _given(capability: Capability) -> Any:
+    """The model that the capability names: a file, or ``FILE.py:Class``."""
+    file, _, name = capability.model.partition(":")
+    path = capability.folder / file
+    if not path.is_file():
+        raise UsageError(f"{capability.name}: model={capability.model!r}: there is no such file in {capability.folder}")
+    return code_model(path, name) if path.suffix == ".py" else path
 
 
 def _settings(capability: Capability, schema: FeatureSchema, parts: Parts) -> dict[str, Any]:
@@ -187,6 +193,13 @@ def code_of(capability: Capability) -> dict[str, str]:
     if capability.train is not None:
         code["train"] = code_digest(capability.train)
     if capability.model:
-        path = capability.folder / capability.model
-        code["model"] = digest_bytes(path.read_bytes()) if path.is_file() else ""
+        code["model"] = _model_digest(capability)
     return code
+
+
+def _model_digest(capability: Capability) -> str:
+    """Of the file, or of everything that a class is made of; "" where it is not there."""
+    path = capability.folder / capability.model.partition(":")[0]
+    if not path.is_file():
+        return ""
+    return digest_bytes(_given(capability).to_bytes() if path.suffix == ".py" else path.read_bytes())

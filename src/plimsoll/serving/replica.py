@@ -24,7 +24,17 @@ from plimsoll.kernel.ports import Objects, OnlineFeatures, ReleaseRow
 from plimsoll.kernel.promise import AnswerRule
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, beside, shares
-from plimsoll.models import Engine, OnnxEngine, PythonEngine, check_golden
+from plimsoll.models import (
+    UNMEASURED,
+    Engine,
+    PythonEngine,
+    Warmth,
+    check_golden,
+    golden_rows,
+    is_code,
+    open_engine,
+    warmed,
+)
 from plimsoll.serving.batch import Batch, Columns
 from plimsoll.serving.drill import NO_DRILL, Drill, drill_of
 
@@ -61,6 +71,17 @@ class Loaded(Protocol):
     @property
     def drill(self) -> Drill: ...
 
+    @property
+    def inline(self) -> bool:
+        """Whether a turn of at most ``most_together`` may be answered in the event loop's own thread: measured here,
+        never guessed; False where nothing was measured."""
+        ...
+
+    @property
+    def most_together(self) -> int:
+        """How many questions it is worth to answer in one call; 1 where more do not get cheaper."""
+        ...
+
     def see(self, batch: Batch, ages: list[Ages] | None = None) -> Any:
         """What it predicts from. ``ages`` gets one entry a question, if it looks anything up."""
         ...
@@ -81,6 +102,15 @@ class LoadedRelease:
     join: OnlineJoin
     rule: AnswerRule = PLAIN_RULE
     drill: Drill = NO_DRILL
+    warmth: Warmth = UNMEASURED
+
+    @property
+    def inline(self) -> bool:
+        return self.warmth.inline
+
+    @property
+    def most_together(self) -> int:
+        return self.warmth.most_together
 
     def see(self, batch: Batch, ages: list[Ages] | None = None) -> Matrix:
         if len(batch) == 1:  # the same bits, without the cost of columns
@@ -101,6 +131,8 @@ class ReleaseZero:
     schema_key: str = ""
     rule: AnswerRule = PLAIN_RULE
     drill: Drill = field(default=NO_DRILL)
+    inline: bool = False  # a user's function: nobody can promise that it ends soon
+    most_together: int = UNMEASURED.most_together
 
     def see(self, batch: Batch, ages: list[Ages] | None = None) -> Columns:
         return Columns(batch.inputs)
@@ -127,12 +159,21 @@ class Fleet:
     """The releases of one capability that are loaded here. Changed as a whole, so that readers need no lock."""
 
     def __init__(
-        self, capability: Capability, objects: Objects, online: OnlineFeatures, *, drills: bool = False
+        self,
+        capability: Capability,
+        objects: Objects,
+        online: OnlineFeatures,
+        *,
+        drills: bool = False,
+        measure: bool = False,
     ) -> None:
+        """``measure``: find out what each release costs here as it is loaded (150 ms). A rehearsal must not: its
+        machine would show."""
         self._capability = capability
         self._objects = objects
         self._online = online
         self._drills = drills
+        self._measure = measure
         zero = capability.fallback and ReleaseZero(engine=PythonEngine(capability.fallback, task=capability.task.kind))
         self._standing = Standing(MappingProxyType({FALLBACK: zero} if zero else {}), MappingProxyType({}))
 
@@ -178,9 +219,13 @@ class Fleet:
         drill = drill_of(settings)
         if drill != NO_DRILL and not self._drills:
             raise Refused("its manifest has a drill (faults on purpose); drills run in rehearsals only")
-        engine = OnnxEngine(self._objects.get(_artifact(row, "model")))
-        if difference := check_golden(engine, self._objects.get(_artifact(row, "golden"))):
+        model, golden = (self._objects.get(_artifact(row, role)) for role in ("model", "golden"))
+        if is_code(model):
+            raise Refused("its model is code (a Python class), and nobody who is trusted has signed it")
+        engine = open_engine(model)
+        if difference := check_golden(engine, golden):
             raise Refused(f"it does not reproduce its golden answers here: {difference}")
+        warmth = warmed(engine, golden_rows(golden)) if self._measure else UNMEASURED
         schema = _schema(row)
         return LoadedRelease(
             release=row.digest,
@@ -189,6 +234,7 @@ class Fleet:
             engine=engine,
             join=OnlineJoin(schema, self._online),
             rule=_rule(row, self._capability),
+            warmth=warmth,
             drill=drill,
         )
 

@@ -103,7 +103,7 @@ class Server:
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name)
-        self.fleet = Fleet(capability, objects, online)
+        self.fleet = Fleet(capability, objects, online, measure=True)
         self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
         self.pipeline = Pipeline(
             capability=capability,
