@@ -162,7 +162,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.operations.upkeep import Upkeep
-    from plimsoll.serving import Server, ServerSettings
+    from plimsoll.serving import Certificates, Server, ServerSettings, open_admission
     from plimsoll.store import Retention
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -172,6 +172,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             say(f"repaired: {repair}")
         materialiser = Materialiser(capability, home.catalog, home.objects, online, home.scratch)
         chosen = settings.server
+        admission = open_admission(settings.access, settings.limits, home.catalog.access, settings.pepper)
         server = Server(
             capability=capability,
             catalog=home.catalog,
@@ -179,6 +180,8 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             log=log,
             online=online,
             clock=home.clock,
+            admission=admission,
+            certificates=Certificates(settings.tls) if settings.tls.certificate or settings.tls.key else None,
             settings=ServerSettings(
                 host=chosen.host,
                 port=chosen.port,
@@ -228,7 +231,8 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         )
         listener = server.listen()
         duty.begin()
-        say(f"{capability.name} is served at http://{chosen.host}:{listener.getsockname()[1]}")
+        scheme = "https" if server.certificates else "http"
+        say(f"{capability.name} is served at {scheme}://{chosen.host}:{listener.getsockname()[1]}")
         if server.grpc_address:
             say(f"{capability.name} is served over gRPC at {server.grpc_address}")
         duty.start()
@@ -238,5 +242,6 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         finally:
             upkeep.stop()
             duty.stop()
+            admission.close()
             log.close()
             online.close()

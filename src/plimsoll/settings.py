@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from plimsoll.errors import InvalidDeclaration, nearest
-from plimsoll.sections import Access
+from plimsoll.sections import Access, Limits, Tls
 
 FILE = "plimsoll.toml"
 PREFIX = "PLIMSOLL_"
@@ -119,6 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     loop: Loop = Loop()
     webhook: Webhook = Webhook()
     access: Access = Access()
+    limits: Limits = Limits()
+    tls: Tls = Tls()
     features: Features = Features()
 
     @property

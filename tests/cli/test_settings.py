@@ -52,6 +52,15 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_right_name(tmp_path, text
     assert said in error.value.message and hint in error.value.hint
 
 
+def test_limits_may_have_rules(tmp_path):
+    """Each a table of its own; a key that it does not have is refused with its name."""
+    text = "[limits]\nconcurrent = 3\n[[limits.rules]]\ntenant = 'shop'\nrequests_per_s = 5\n"
+    limits = read_settings(write(tmp_path, text), environment={}).limits
+    assert limits.concurrent == 3 and (limits.rules[0].tenant, limits.rules[0].requests_per_s) == ("shop", 5.0)
+    with pytest.raises(InvalidDeclaration, match="tenan"):
+        read_settings(write(tmp_path, text + "tenan = 'x'\n"), environment={})
+
+
 def test_an_unknown_variable_is_refused(tmp_path):
     """A misspelt environment variable would otherwise be silently without effect."""
     with pytest.raises(InvalidDeclaration) as error:

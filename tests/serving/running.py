@@ -106,7 +106,13 @@ def deploy(catalog: SqlCatalog, deployment: Deployment) -> Deployment:
 
 @contextmanager
 def running(
-    yard: Yard, deployment: Deployment | None = None, *, rows: Any = (), admission: Any = None, **settings: Any
+    yard: Yard,
+    deployment: Deployment | None = None,
+    *,
+    rows: Any = (),
+    admission: Any = None,
+    certificates: Any = None,
+    **settings: Any,
 ) -> Iterator[Running]:
     """A server over ``yard`` that serves ``deployment``, listening until the block ends."""
     catalog = SqlCatalog(f"sqlite:///{yard.folder / 'catalog.db'}")
@@ -122,6 +128,7 @@ def running(
         online=yard.online,
         clock=WallClock(),
         admission=admission,
+        certificates=certificates,
         settings=ServerSettings(port=0, **settings),
     )
     listener = server.listen()

@@ -18,7 +18,7 @@ from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.messages import request_of
 from plimsoll.serving.oip.datatypes import unpack
 from plimsoll.serving.refusals import TooLate, Unauthenticated
-from plimsoll.serving.seams import Headers
+from plimsoll.serving.seams import Headers, OpenAdmission
 
 from .calling import Channel, infer_request
 from .conftest import live, make_yard, toy
@@ -182,7 +182,7 @@ def test_with_nothing_to_serve_it_says_when_to_come_back(yard_of: Any) -> None:
         empty.close()
 
 
-class OneKey:
+class OneKey(OpenAdmission):
     """Admits whoever brings the key; remembers what it was shown, and how many tickets are out."""
 
     principal, tenant, priority, deadline_s = "p", "t", 0, 0.0
@@ -191,7 +191,7 @@ class OneKey:
         self.out = 0
         self.shown: list[dict[bytes, bytes]] = []
 
-    def admit(self, headers: Headers, capability: str) -> OneKey:
+    def admit(self, headers: Headers, capability: str, action: str = "ask") -> Any:
         self.shown.append(dict(headers))
         if (b"x-api-key", b"good") not in headers:
             raise Unauthenticated("no valid key")

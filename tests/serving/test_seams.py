@@ -11,7 +11,7 @@ from plimsoll.kernel.records import FALLBACK, Answer
 from plimsoll.serving.batch import turn_of
 from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.refusals import Limited, Unauthenticated
-from plimsoll.serving.seams import OPEN, Headers, Judgement
+from plimsoll.serving.seams import OPEN, Headers, Judgement, OpenAdmission
 
 from .conftest import live, parcel
 from .running import running
@@ -89,10 +89,10 @@ def test_without_a_policy_the_declared_confidence_decides(yard_of: Any) -> None:
     assert event.confidence < 0.999
 
 
-class Doorkeeper:
+class Doorkeeper(OpenAdmission):
     """Raises what the caller asks for."""
 
-    def admit(self, headers: Headers, capability: str) -> Any:
+    def admit(self, headers: Headers, capability: str, action: str = "ask") -> Any:
         wanted = dict(headers).get(b"x-wanted")
         match wanted:
             case b"401":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
+    from plimsoll.serving.admission.opening import open_admission
+    from plimsoll.serving.certificates import Certificates
     from plimsoll.serving.drill import Drill
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
 
 __all__ = [
+    "Certificates",
     "Counts",
     "Drill",
     "Fleet",
@@ -38,12 +41,14 @@ __all__ = [
     "VirtualTiming",
     "WallTiming",
     "needed",
+    "open_admission",
     "position",
     "random_id",
     "target",
 ]
 
 _HOMES = {
+    "Certificates": "certificates",
     "Counts": "outcomes",
     "Drill": "drill",
     "Fleet": "replica",
@@ -59,6 +64,7 @@ _HOMES = {
     "VirtualTiming": "timing",
     "WallTiming": "timing",
     "needed": "replica",
+    "open_admission": "admission.opening",
     "position": "route",
     "random_id": "ids",
     "target": "route",

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Lifespan
 from plimsoll import __version__
 from plimsoll.capability import Capability
 from plimsoll.errors import PlimsollError
+from plimsoll.kernel.access import Action
 from plimsoll.kernel.records import Question
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.serving import oip
@@ -108,25 +109,30 @@ class Edge:
             "/v2": self._server_metadata,
             "/v2/health/live": self._live,
             "/v2/health/ready": self._ready,
-            "/v2/models/{model}": self._model_metadata,
-            "/v2/models/{model}/versions/{version}": self._model_metadata,
             "/v2/models/{model}/ready": self._model_ready,
             "/v2/models/{model}/versions/{version}/ready": self._model_ready,
-            "/v1/capabilities/{model}/deployment": self._deployment,
             "/health/live": self._live,
             "/health/ready": self._ready,
             "/metrics": self._metrics,
         }
         posts: dict[str, Handler] = {
-            "/v2/models/{model}/infer": self._infer,
-            "/v2/models/{model}/versions/{version}/infer": self._infer,
-            "/v1/capabilities/{model}": self._ask_plainly,
-            "/v1/capabilities/{model}/ask": self._ask,
-            "/v1/outcomes": self._outcomes,
+            "/v2/models/{model}/infer": self._admitted(self._infer),
+            "/v2/models/{model}/versions/{version}/infer": self._admitted(self._infer),
+            "/v1/capabilities/{model}": self._admitted(self._ask_plainly),
+            "/v1/capabilities/{model}/ask": self._admitted(self._ask),
+            "/v1/outcomes": self._admitted(self._outcomes, "tell"),
+        }
+        about: dict[str, Handler] = {
+            "/v2/models/{model}": self._model_metadata,
+            "/v2/models/{model}/versions/{version}": self._model_metadata,
+            "/v1/capabilities/{model}/deployment": self._deployment,
         }
         routes = [Route(path, self._guarded(handler), methods=["GET"]) for path, handler in gets.items()]
+        routes += [
+            Route(path, self._guarded(self._admitted(handler)), methods=["GET"]) for path, handler in about.items()
+        ]
         return routes + [
-            Route(path, self._watched(path, self._guarded(self._admitted(handler))), methods=["POST"])
+            Route(path, self._watched(path, self._guarded(handler)), methods=["POST"])
             for path, handler in posts.items()
         ]
 
@@ -229,11 +235,12 @@ class Edge:
 
     # ── who asks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _admitted(self, handler: Handler) -> Handler:
+    def _admitted(self, handler: Handler, action: Action = "ask") -> Handler:
         """Holds a ticket while ``handler`` works."""
 
         async def admitted(request: Request) -> Response:
-            ticket = self._at.admission.admit(request.headers.raw, request.path_params.get("model", ""))
+            capability = request.path_params.get("model", self._name)
+            ticket = self._at.admission.admit(request.headers.raw, capability, action)
             request.state.ticket = ticket
             try:
                 return await handler(request)

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+from plimsoll.kernel import access
 from plimsoll.kernel.records import Action, Answer
+from plimsoll.serving.admission.loopback import from_this_machine, only_here
 from plimsoll.serving.replica import Loaded
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -45,9 +47,18 @@ class Ticket(Protocol):
 class Admission(Protocol):
     """Says who asks, and whether they may now."""
 
-    def admit(self, headers: Headers, capability: str) -> Ticket:
-        """A ticket. Raises Unauthenticated (401), Refused (403), Limited (429) or Unavailable (503); then there is no
-        ticket to give back. ``capability`` is ``""`` for what concerns none in particular."""
+    def admit(self, headers: Headers, capability: str, action: access.Action = "ask") -> Ticket:
+        """A ticket. Raises Unauthenticated (401), Refused (403), Limited (429), TooLate (504) or Unavailable (503); then
+        there is no ticket to give back. ``capability`` is ``""`` for what concerns none in particular."""
+        ...
+
+    def control(self, headers: Headers, peer: str, action: access.Action = "operate", capability: str = "") -> Ticket:
+        """A ticket for what changes the server, asked from the address ``peer`` (``""``: a Unix socket). Raises as
+        ``admit`` does; it is never limited and never shed."""
+        ...
+
+    def refresh(self) -> None:
+        """See what changed about who may ask. Called a few times a second, by any thread."""
         ...
 
 
@@ -69,8 +80,19 @@ OPEN: Final = OpenTicket()
 class OpenAdmission:
     """Everybody may, always: what a server on the loopback interface has until keys are configured."""
 
-    def admit(self, headers: Headers, capability: str) -> OpenTicket:
+    def admit(self, headers: Headers, capability: str, action: access.Action = "ask") -> OpenTicket:
         return OPEN
+
+    def control(
+        self, headers: Headers, peer: str, action: access.Action = "operate", capability: str = ""
+    ) -> OpenTicket:
+        """Only who is on this machine."""
+        if not from_this_machine(peer, headers):
+            raise only_here()
+        return OPEN
+
+    def refresh(self) -> None:
+        """Nothing changes."""
 
 
 class Span(Protocol):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -22,11 +23,12 @@ from starlette.types import ASGIApp
 
 from plimsoll.capability import Capability
 from plimsoll.data import Contract
-from plimsoll.errors import Unavailable, UsageError
+from plimsoll.errors import PlimsollError, Unavailable, UsageError
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Objects, OnlineFeatures, ReleaseRow
 from plimsoll.kernel.records import FALLBACK, Question
 from plimsoll.kernel.rollout import Deployment
+from plimsoll.serving.certificates import Certificates
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.edge import Edge
 from plimsoll.serving.feature_metrics import FeatureMetrics
@@ -94,12 +96,14 @@ class Server:
         policy: AnswerPolicy | None = None,
         cache: ResponseCache | None = None,
         seal: Seal | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
         self.body_limit_bytes = self.settings.body_limit_bytes
         self.admission: Admission = admission or OpenAdmission()
         self.tracer = tracer
+        self.certificates = certificates
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name)
@@ -210,12 +214,20 @@ class Server:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self.settings.refresh_every_s)
-            try:
-                await asyncio.to_thread(self.refresh)
-            except Unavailable as error:
-                _log.warning(
-                    "the deployment could not be read; serving version %d: %s", self._deployment.version, error
-                )
+            await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        """What changed: the deployment, who may ask, the certificate. One that cannot be read holds up no other."""
+        try:
+            self.refresh()
+        except Unavailable as error:
+            _log.warning("the deployment could not be read; serving version %d: %s", self._deployment.version, error)
+        try:
+            self.admission.refresh()
+        except PlimsollError as error:
+            _log.error("who may ask could not be read; what was known goes on: %s", error)
+        if self.certificates is not None:
+            self.certificates.refresh()
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,6 +288,9 @@ class Server:
             timeout_graceful_shutdown=_GRACE_S,
             server_header=False,
         )
+        if self.certificates is not None:
+            config.load()
+            config.ssl = self.certificates.context
         self._server = Draining(config, begin=self.stop, drain_s=self.settings.drain_s)
         if self._stopping:  # it was told before it began
             self._server.drain()
@@ -286,6 +301,7 @@ class Server:
         gc.collect()
         gc.freeze()  # what was loaded lives as long as the process: no collection need walk it again
         sys.setswitchinterval(_SWITCH_S)
+        signal.signal(signal.SIGHUP, _look_again)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(self.run(listener))
 
@@ -295,6 +311,11 @@ class Server:
         self._say_ready()
         if self._server is not None:
             self._server.drain()
+
+
+def _look_again(number: int, frame: Any) -> None:
+    """What a SIGHUP asks for is done a few times a second; it must not end the process, as it would by default."""
+    _log.info("SIGHUP: keys, certificates and the deployment are looked at again at once")
 
 
 def _contract(capability: Capability) -> Contract:
@@ -309,4 +330,4 @@ def _grpc_edge(server: Server, host: str, port: int) -> GrpcEdge:
             f"gRPC is wanted on port {port}, and {error.name} is not installed",
             hint="pip install 'plimsoll[grpc]', or set grpc_port = 0 in plimsoll.toml under [server]",
         ) from error
-    return GrpcEdge(server, host, port)
+    return GrpcEdge(server, host, port, certificates=server.certificates)

@@ -12,9 +12,11 @@ import grpc  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from plimsoll.errors import PlimsollError, UsageError
+from plimsoll.serving.certificates import Certificates
 from plimsoll.serving.edge import Counter
 from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.calls import Call, Calls
+from plimsoll.serving.grpc.credentials import credentials_of
 from plimsoll.serving.grpc.messages import SERVICE, request_of
 from plimsoll.serving.grpc.status import code_of
 from plimsoll.serving.refusals import A_BUG, headers_of_refusal, said_of_refusal, status_of
@@ -34,7 +36,7 @@ class GrpcEdge:
     Raises UsageError when the port is taken or the host is none of this machine's.
     """
 
-    def __init__(self, counter: Counter, host: str, port: int) -> None:
+    def __init__(self, counter: Counter, host: str, port: int, *, certificates: Certificates | None = None) -> None:
         self._at = counter
         self._pool = ThreadPoolExecutor(_THREADS, "plimsoll-grpc")
         self._server = grpc.server(
@@ -42,7 +44,10 @@ class GrpcEdge:
         )
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self.port = self._server.add_insecure_port(at)
+            if certificates is None:
+                self.port = self._server.add_insecure_port(at)
+            else:
+                self.port = self._server.add_secure_port(at, credentials_of(certificates))
         except RuntimeError as error:
             raise UsageError(
                 f"cannot listen for gRPC on {at}: the port is in use, or the address is none of this machine's",

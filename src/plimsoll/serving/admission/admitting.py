@@ -1,0 +1,206 @@
+"""The door: from a request's headers to a ticket, in about a microsecond where the credential was seen before.
+
+Order: who is it (401), may it do this (403), is there room in the house (503), is there room in its lane (429). What
+was verified is kept by a digest of the credential until it expires, or until any key changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from plimsoll.errors import PlimsollError, Refused
+from plimsoll.kernel.access import ACTIONS, Action, Priority, Scopes
+from plimsoll.serving.admission.grants import Grant, Grants
+from plimsoll.serving.admission.headers import Headers, credential_of, priority_of, read, timeout_of
+from plimsoll.serving.admission.keytable import KeyTable
+from plimsoll.serving.admission.lanes import Lane, Lanes
+from plimsoll.serving.admission.loopback import from_this_machine, only_here
+from plimsoll.serving.admission.overload import Overload
+from plimsoll.serving.admission.sharing import SharedLimits
+from plimsoll.serving.admission.tenant import NOBODYS
+from plimsoll.serving.admission.ticket import RANK, AdmittedTicket
+from plimsoll.serving.admission.tokens import Tokens
+from plimsoll.serving.refusals import Unauthenticated
+
+_log = logging.getLogger(__name__)
+_NOTE_EVERY_S = 60.0
+_MOST_WAYS = 1_000
+
+
+class Admission:
+    """Lets requests in. ``keys`` and ``tokens`` are what verifies; with neither, everybody may ask and tell.
+
+    ``refresh`` is to be called a few times a second, from any thread; ``close`` ends what runs beside.
+    """
+
+    def __init__(
+        self,
+        *,
+        overload: Overload,
+        lanes: Lanes,
+        keys: KeyTable | None = None,
+        tokens: Tokens | None = None,
+        shared: SharedLimits | None = None,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.overload, self.lanes = overload, lanes
+        self._keys, self._tokens, self._shared = keys, tokens, shared
+        self._now, self._monotonic = now, monotonic
+        self._grants = Grants()
+        self._anybody = Grant(principal="", tenant=NOBODYS, scopes=Scopes(actions=("ask", "tell")))
+        self._changing = threading.Lock()
+        self._generation = 0
+        self._forgotten = 0
+        self._note_at_s = monotonic()
+
+    @property
+    def required(self) -> bool:
+        """Whether every request needs a credential."""
+        return self._keys is not None or self._tokens is not None
+
+    def admit(
+        self,
+        headers: Headers,
+        capability: str,
+        action: Action = "ask",
+        *,
+        questions: int = 1,
+        timeout_s: float = 0.0,
+    ) -> AdmittedTicket:
+        """The ticket of a request; its ``done`` is to be called when it ended.
+
+        ``timeout_s`` is a deadline that did not come as a header (gRPC's); 0.0 is none. Raises Unauthenticated, Refused,
+        Limited, Unavailable or TooLate; UsageError for a header that cannot be read.
+        """
+        authorization, api_key, priority, timeout = read(headers)
+        grant = self._grant(authorization, api_key) if self.required else self._anybody
+        now_s = self._monotonic()
+        if timeout is not None:
+            timeout_s = min(timeout_of(timeout), timeout_s or math.inf)
+        deadline_s = now_s + timeout_s if timeout_s else 0.0
+        asked = grant.priority if priority is None else priority_of(priority, grant.priority)
+        return self._let_in(grant, capability, action, questions, asked, now_s, deadline_s)
+
+    def control(self, headers: Headers, peer: str, action: Action = "operate", capability: str = "") -> AdmittedTicket:
+        """The ticket of a control request from the address ``peer``.
+
+        Without access control it must come from this machine, and not through a proxy; with it, from anywhere with the
+        scope. A control request is never shed and never limited: it is what ends an overload.
+        """
+        headers = list(headers)
+        if not self.required:
+            if not from_this_machine(peer, headers):
+                raise only_here()
+            return AdmittedTicket("", NOBODYS)
+        authorization, api_key, _, _ = read(headers)
+        grant = self._grant(authorization, api_key)
+        self._check(grant, capability, action)
+        return AdmittedTicket(grant.principal, grant.tenant, RANK[grant.priority])
+
+    def _let_in(
+        self,
+        grant: Grant,
+        capability: str,
+        action: Action,
+        questions: int,
+        priority: Priority,
+        now_s: float,
+        deadline_s: float,
+    ) -> AdmittedTicket:
+        try:
+            lane = grant.lanes[capability, action]
+        except KeyError:
+            lane = self._way(grant, capability, action)
+        overload = self.overload
+        overload.enter(priority, now_s, deadline_s)
+        if lane is not None:
+            try:
+                lane.enter(questions, now_s)
+            except PlimsollError:
+                overload.withdraw()
+                raise
+        return AdmittedTicket(grant.principal, grant.tenant, RANK[priority], deadline_s, lane, overload, now_s)
+
+    def _grant(self, authorization: bytes | None, api_key: bytes | None) -> Grant:
+        credential = credential_of(authorization, api_key)
+        if credential is None:
+            raise Unauthenticated(
+                "this needs a credential", hint="send Authorization: Bearer plm_…, or a token of the issuer"
+            )
+        digest = self._grants.digest(credential)
+        grant = self._grants.get(digest)
+        if grant is None:
+            grant = self._verified(digest, credential)
+        elif self._now() >= grant.expires_at_s:
+            self._grants.drop(digest)
+            grant = self._verified(digest, credential)
+        grant.used = True
+        return grant
+
+    def _verified(self, digest: bytes, credential: bytes) -> Grant:
+        """Verify, and keep what it stands for, unless the keys changed meanwhile."""
+        generation = self._generation
+        text = credential.decode("ascii", "replace")
+        if self._tokens is not None and text.count(".") == 2:
+            grant = self._tokens.grant(text)
+        elif self._keys is not None:
+            grant = self._keys.grant(text)
+        else:
+            raise Unauthenticated("this credential opens nothing here")
+        with self._changing:
+            if generation == self._generation:
+                self._grants.keep(digest, grant)
+        return grant
+
+    def _way(self, grant: Grant, capability: str, action: Action) -> Lane | None:
+        """What limits this grant here; asked once. Raises Refused where its scopes do not allow it at all."""
+        self._check(grant, capability, action)
+        lane = self.lanes.of(grant.tenant, capability)
+        if self.lanes.forgotten != self._forgotten:
+            self._forgotten = self.lanes.forgotten
+            self._start_over()
+        if len(grant.lanes) >= _MOST_WAYS:
+            grant.lanes.clear()
+        grant.lanes[capability, action] = lane
+        return lane
+
+    def _check(self, grant: Grant, capability: str, action: Action) -> None:
+        if not grant.scopes.allow(action, capability):
+            raise Refused(
+                f"{grant.principal or 'who has no key'} may not {action} {capability or 'here'}",
+                hint=f"it needs a key with the action {action!r}: plimsoll keys create NAME --action {action}"
+                if action in ACTIONS
+                else "",
+            )
+
+    # ── beside the requests ──────────────────────────────────────────────────────────────────────────────────────
+
+    def refresh(self) -> None:
+        """See whether keys, or the issuer's, changed; note which keys are used. Never raises for what is away."""
+        changed = self._keys is not None and self._keys.refresh()
+        changed |= self._tokens is not None and self._tokens.refresh()
+        if changed:
+            self._start_over()
+        if self._keys is not None and self._monotonic() >= self._note_at_s:
+            self._note_at_s = self._monotonic() + _NOTE_EVERY_S
+            self._keys.note_used(self._grants.used_keys())
+
+    def _start_over(self) -> None:
+        with self._changing:
+            self._generation += 1
+            self._grants.clear()
+            self._anybody.lanes = {}
+
+    def close(self) -> None:
+        """Keep when keys were last used, and end what runs beside."""
+        if self._keys is not None:
+            self._keys.note_used(self._grants.used_keys())
+        if self._tokens is not None:
+            self._tokens.close()
+        if self._shared is not None:
+            self._shared.close()

@@ -1,0 +1,73 @@
+"""Redis with a deadline on every call, and a pause after a call that failed: who is away is not asked on each request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from plimsoll.errors import Unavailable, UsageError
+
+T = TypeVar("T")
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+
+
+class RedisLink:
+    """One Redis. ``call`` raises Unavailable within ``timeout_ms``, at once during a pause; pauses grow to 2 s."""
+
+    def __init__(self, url: str, *, timeout_ms: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._client = _client(url, timeout_ms / 1000.0)
+        self._now = now
+        self._lock = threading.Lock()
+        self._pause_s, self._again_at_s = 0.0, 0.0
+        self.failures = 0
+
+    @property
+    def away(self) -> bool:
+        """Whether it is in a pause: the next call would raise at once."""
+        return self._now() < self._again_at_s
+
+    def call(self, work: Callable[[Any], T]) -> T:
+        """``work`` of the client. Raises Unavailable for whatever kept Redis from answering in time."""
+        import redis
+
+        if self.away:
+            raise Unavailable("Redis is away", retry_after_s=max(0.1, self._again_at_s - self._now()))
+        try:
+            found = work(self._client)
+        except (redis.RedisError, OSError) as error:
+            raise self._failed(error) from error
+        if self._pause_s:
+            with self._lock:
+                self._pause_s = 0.0
+        return found
+
+    def _failed(self, error: Exception) -> Unavailable:
+        with self._lock:
+            self.failures += 1
+            self._pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, 2.0 * self._pause_s))
+            self._again_at_s = self._now() + self._pause_s
+        return Unavailable(f"Redis did not answer: {type(error).__name__}", retry_after_s=self._pause_s)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _client(url: str, timeout_s: float) -> Any:
+    try:
+        import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+    except ModuleNotFoundError as error:
+        raise UsageError("this needs redis, which is not installed", hint="pip install 'plimsoll[redis]'") from error
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            max_connections=16,
+        )
+    except ValueError as error:
+        raise UsageError(f"{url!r} is no Redis URL", hint="for example redis://127.0.0.1:6379/0") from error

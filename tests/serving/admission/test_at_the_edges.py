@@ -1,0 +1,118 @@
+"""Admission at a running server: REST, gRPC, events, and what goes on while keys change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from plimsoll import governance
+from plimsoll.kernel.access import Scopes
+from plimsoll.kernel.records import Event
+from plimsoll.sections import Access, Limits
+from plimsoll.serving import open_admission
+
+from ..conftest import Yard, live, make_yard, parcel, toy
+from ..running import Running, running
+from .conftest import House
+
+HOUR = timedelta(hours=1)
+ASK = "/v1/capabilities/parcel-late/ask"
+
+
+@pytest.fixture
+def yard(tmp_path: Any) -> Iterator[Yard]:
+    made = make_yard(tmp_path / "yard", toy())
+    yield made
+    made.log.close()
+
+
+def guarded(house: House, **limits: Any) -> Any:
+    return open_admission(Access(required=True), Limits(**limits), house.catalog.access, house.path)
+
+
+def ask(up: Running, credential: str) -> int:
+    return up.call("POST", ASK, {"inputs": parcel(1)}, authorization=f"Bearer {credential}")[0]
+
+
+def test_an_event_says_who_asked_and_for_whom(house: House, yard: Yard) -> None:
+    """Tenant and the key's id; the credential is nowhere in the log."""
+    issued = house.issue("acme")
+    with running(yard, live("fallback"), admission=guarded(house)) as up:
+        assert ask(up, issued.credential) == 200
+        assert ask(up, issued.credential + "x") == 401
+        assert up.call("POST", ASK, {"inputs": parcel(1)})[0] == 401
+    (event,) = [record for record in yard.log.read()[0] if isinstance(record, Event)]
+    assert (event.tenant, event.principal) == ("acme", f"key:{issued.row.id}")
+
+
+def test_each_route_asks_for_its_scope(house: House, yard: Yard) -> None:
+    """Asking, telling and looking at the capability; health and metrics are for everybody."""
+    asks = house.issue(scopes=Scopes(actions=("ask",))).credential
+    tells = house.issue(scopes=Scopes(actions=("tell",), capabilities=("parcel-late",))).credential
+    outcome = {"event_id": "x", "label": 1}
+    with running(yard, live("fallback"), admission=guarded(house)) as up:
+
+        def status(method: str, path: str, credential: str, body: Any = None) -> int:
+            return up.call(method, path, body, authorization=f"Bearer {credential}")[0]
+
+        assert (status("POST", ASK, asks, {"inputs": parcel(1)}), status("POST", ASK, tells, {})) == (200, 403)
+        assert (status("POST", "/v1/outcomes", asks, outcome), status("POST", "/v1/outcomes", tells, outcome)) in (
+            (403, 200),
+            (403, 400),
+        )
+        assert (
+            up.call("GET", "/v2/models/parcel-late")[0] == 401 and status("GET", "/v2/models/parcel-late", asks) == 200
+        )
+        assert up.call_raw("GET", "/metrics")[0] == up.call("GET", "/health/live")[0] == 200
+
+
+def test_a_key_is_rotated_and_revoked_under_load(house: House, yard: Yard) -> None:
+    """Nobody who changes over within the overlap is refused; the revoked one is, within a second, and no other."""
+    first = house.issue()
+    other = house.issue()
+    statuses: dict[str, list[int]] = {"rotating": [], "other": []}
+    credential = {"rotating": first.credential, "other": other.credential}
+    stop = threading.Event()
+    with running(yard, live("fallback"), admission=guarded(house), refresh_every_s=0.05) as up:
+
+        def load(who: str) -> None:
+            while not stop.is_set():
+                statuses[who].append(ask(up, credential[who]))
+
+        threads = [threading.Thread(target=load, args=(who,)) for who in statuses]
+        for thread in threads:
+            thread.start()
+        new = governance.rotate(house.catalog.access, house.pepper, first.row.id, overlap=HOUR, actor="a", now=now())
+        assert until(lambda: ask(up, new.credential) == 200)
+        credential["rotating"] = new.credential
+        assert until(lambda: len(statuses["rotating"]) > 20)
+        assert set(statuses["rotating"]) == {200}
+        governance.revoke(house.catalog.access, first.row.id, reason="x", actor="a", now=now())
+        assert until(lambda: statuses["rotating"][-1] == 401, tries=100)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert set(statuses["other"]) == {200}
+
+
+def test_a_limit_is_a_429_that_says_when(house: House, yard: Yard) -> None:
+    """Over REST; the next tenant is answered."""
+    loud, quiet = house.issue("loud").credential, house.issue("quiet").credential
+    with running(yard, live("fallback"), admission=guarded(house, requests_per_s=0.5, burst=1)) as up:
+        assert ask(up, loud) == 200
+        status, _, headers = up.call_raw("POST", ASK, {"inputs": parcel(1)}, authorization=f"Bearer {loud}")
+        assert status == 429 and headers["retry-after"] == "2"
+        assert ask(up, quiet) == 200
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def until(holds: Any, tries: int = 1000) -> bool:
+    waited = threading.Event()
+    return any(holds() or waited.wait(0.01) for _ in range(tries))
