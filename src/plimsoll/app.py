@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
@@ -29,6 +32,7 @@ from plimsoll.store import (
     SegmentLog,
     SqlCatalog,
     SqliteOnline,
+    size_of,
 )
 
 
@@ -162,7 +166,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.operations.upkeep import Upkeep
-    from plimsoll.serving import Certificates, Server, ServerSettings, open_admission
+    from plimsoll.serving import Certificates, Prices, Server, ServerSettings, open_admission
     from plimsoll.store import Retention
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -191,7 +195,9 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
                 payload_share=settings.events.payload_share,
             ),
             seal=home.seal(capability),
+            prices=Prices(*msgspec.structs.astuple(settings.cost)),
         )
+        server.metrics.event_log_bytes = partial(size_of, settings.segments)
 
         def decided(decision: Decision) -> None:
             server.refresh()

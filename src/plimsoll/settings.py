@@ -105,6 +105,17 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     ] = "fallback"
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """``[cost]``: what a second of the machine costs, so that an answer has a price."""
+
+    core_second_usd: Annotated[
+        float, Meta(ge=0, description="Dollars for a second of one core; 0 measures no cost. 0.04 an hour is 1.1e-5.")
+    ] = 0.0
+    gpu_second_usd: Annotated[
+        float, Meta(ge=0, description="Dollars for a second of the GPU that this process holds; 0 if it has none.")
+    ] = 0.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. ``home`` is absolute once it has been read."""
 
@@ -118,6 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events: Events = Events()
     loop: Loop = Loop()
     webhook: Webhook = Webhook()
+    cost: Cost = Cost()
     access: Access = Access()
     limits: Limits = Limits()
     tls: Tls = Tls()

@@ -104,17 +104,14 @@ def deploy(catalog: SqlCatalog, deployment: Deployment) -> Deployment:
     return catalog.commit(Commit(deployment=made, entries=()), None)
 
 
+PLUGS = ("admission", "certificates", "tracer", "policy", "cache", "prices")
+
+
 @contextmanager
-def running(
-    yard: Yard,
-    deployment: Deployment | None = None,
-    *,
-    rows: Any = (),
-    admission: Any = None,
-    certificates: Any = None,
-    **settings: Any,
-) -> Iterator[Running]:
-    """A server over ``yard`` that serves ``deployment``, listening until the block ends."""
+def running(yard: Yard, deployment: Deployment | None = None, *, rows: Any = (), **options: Any) -> Iterator[Running]:
+    """A server over ``yard`` that serves ``deployment``, listening until the block ends. ``options``: what plugs into
+    it, and its settings."""
+    plugs = {name: options.pop(name) for name in PLUGS if name in options}
     catalog = SqlCatalog(f"sqlite:///{yard.folder / 'catalog.db'}")
     for row in rows:
         catalog.add_release(row)
@@ -127,9 +124,8 @@ def running(
         log=yard.log,
         online=yard.online,
         clock=WallClock(),
-        admission=admission,
-        certificates=certificates,
-        settings=ServerSettings(port=0, **settings),
+        settings=ServerSettings(port=0, **options),
+        **plugs,
     )
     listener = server.listen()
     thread = threading.Thread(target=lambda: asyncio.run(server.run(listener)))

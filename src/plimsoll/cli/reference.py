@@ -26,6 +26,7 @@ def pages() -> dict[str, str]:
         "reference/cli.md": commands_page,
         "reference/settings.md": settings_page,
         "reference/errors.md": errors_page,
+        "reference/metrics.md": metrics_page,
         "concepts/lifecycle.md": lifecycle_page,
     }
     return {path: MADE + make() for path, make in makers.items()}
@@ -55,6 +56,29 @@ def settings_page() -> str:
     parts += [f"| `{k.name}` | `{_shown(k.default)}` | `{k.variable}` | {k.description} |" for k in keys()]
     parts += ['\n```toml\n# plimsoll.toml\n[server]\nport = 9000\n\n[events]\ndurability = "process"\n```\n']
     return "\n".join(parts)
+
+
+def metrics_page() -> str:
+    """Every metric with its labels and what it means."""
+    from plimsoll.serving.feature_metrics import FeatureMetrics
+    from plimsoll.serving.metrics import FAMILIES, OF_PROCESS
+
+    parts = [
+        "# Metrics\n",
+        "`GET /metrics`, in the exposition format of Prometheus. All but the two of the process have the label "
+        "`capability`. Values of labels are bounded: no release, unit or input is one. "
+        "[Alerts](prometheus-rules.yaml) are ready to load.\n",
+        "| metric | kind | labels | what it means |\n|---|---|---|---|",
+    ]
+    rows: list[tuple[str, str, tuple[str, ...], str]] = [
+        (f.shown, f.kind, f.labels, f.help) for f in (*FAMILIES, *OF_PROCESS)
+    ]
+    for metric in FeatureMetrics("", dict, int).collect():
+        shown = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        rows.append((shown, metric.type, metric._labelnames[1:], metric.documentation))  # type: ignore[attr-defined]
+    for name, kind, labels, said in rows:
+        parts.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels) or '–'} | {said} |")
+    return "\n".join(parts) + "\n"
 
 
 def errors_page() -> str:

@@ -13,6 +13,7 @@ from plimsoll.lazy import names_of
 if TYPE_CHECKING:
     from plimsoll.serving.admission.opening import open_admission
     from plimsoll.serving.certificates import Certificates
+    from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
@@ -31,6 +32,7 @@ __all__ = [
     "Fleet",
     "OutcomeInbox",
     "Pipeline",
+    "Prices",
     "QuestionMaker",
     "Recording",
     "Reply",
@@ -54,6 +56,7 @@ _HOMES = {
     "Fleet": "replica",
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
+    "Prices": "cost",
     "QuestionMaker": "questions",
     "Recording": "recording",
     "Reply": "pipeline",

@@ -1,70 +1,250 @@
-"""What the server counts, for Prometheus. Labels are bounded: roles, actions and findings, never a release or a unit."""
+"""What a server counts, for Prometheus. Every family is declared here once, with its labels; the reference is made from it.
+
+Labels are bounded: roles, actions, stages, views and reasons are the declaration's, tenants the first twenty, and never
+a release, a unit or an input. Counting is a few additions a turn (``tallies``); the exposition is made when it is
+scraped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from plimsoll.kernel.records import STAGES as EVENT_STAGES
+from plimsoll.serving.cost import Prices
 from plimsoll.serving.outcomes import Counts
 from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.tallies import Buckets, ByLabels, ByName, Cell
 
-_LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Family(NamedTuple):
+    """One metric: its name without a suffix, its kind, what it means, and its labels after ``capability``."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The name that a query uses."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+ANSWERS = Family("plimsoll_answers", "counter", "Answers given", ("role", "action"))
+REASONS = Family("plimsoll_reasons", "counter", "Answers that are not the release's own, by why", ("reason",))
+TENANTS = Family("plimsoll_tenant_answers", "counter", "Answers by tenant: the first twenty, then other", ("tenant",))
+ERRORS = Family("plimsoll_release_errors", "counter", "Answers that failed", ("role",))
+LATENCY = Family(
+    "plimsoll_release_latency_seconds", "histogram", "Features and engine, of the batch that answered", ("role",)
+)
+STAGES = Family("plimsoll_stage_seconds", "histogram", "Time that a question spent in a stage", ("stage",))
+OUTCOMES = Family("plimsoll_outcomes", "counter", "Outcomes received", ("finding",))
+LOST = Family("plimsoll_exposures_lost", "counter", "Answers that nothing ran beside")
+UNRECORDED = Family("plimsoll_unrecorded", "counter", "Answers given without a record")
+REFUSED = Family("plimsoll_requests_refused", "counter", "Requests refused", ("status",))
+QUEUES = Family("plimsoll_waiting", "gauge", "Questions that wait in a queue now", ("queue",))
+READY = Family("plimsoll_ready", "gauge", "1 if this replica answers")
+VERSION = Family("plimsoll_deployment_version", "gauge", "Of the deployment served")
+CIRCUITS = Family(
+    "plimsoll_circuit_state", "gauge", "1 for the state that a dependency's circuit is in", ("dependency", "state")
+)
+HITS = Family("plimsoll_cache_hits", "counter", "Answers that came out of the response cache")
+SAVED = Family("plimsoll_cache_saved_usd", "counter", "What those answers would have cost, at the mean of the others")
+COST = Family("plimsoll_answers_cost_usd", "counter", "CPU time of answering, at the declared price")
+PROCESS_COST = Family(
+    "plimsoll_process_cost_usd", "counter", "CPU time of the whole process, and the GPU that it holds"
+)
+PER_1K = Family("plimsoll_cost_per_1k_usd", "gauge", "Whole process, for each 1,000 answers since it started")
+LOG_BYTES = Family("plimsoll_event_log_bytes", "gauge", "Size of the event log on the disk")
+
+FAMILIES = (
+    ANSWERS, REASONS, TENANTS, ERRORS, LATENCY, STAGES, OUTCOMES, LOST, UNRECORDED, REFUSED, QUEUES, READY, VERSION,
+    CIRCUITS, HITS, SAVED, COST, LOG_BYTES,
+)  # fmt: skip
+"""Those of one capability. The two of the process have no capability: PROCESS_COST and PER_1K."""
+OF_PROCESS = (PROCESS_COST, PER_1K)
+
+CIRCUIT_STATES = ("closed", "open", "half_open")
 
 
 class Metrics:
-    """One server's counters, in a registry of their own."""
+    """One capability's counters. ``text`` writes them; ``exposition`` writes several capabilities' together.
 
-    def __init__(self, capability: str) -> None:
-        self._registry = registry = CollectorRegistry()
-        label = ("capability",)
-        answers = Counter("plimsoll_answers", "Answers given", (*label, "role", "action"), registry=registry)
-        errors = Counter("plimsoll_release_errors", "Answers that failed", (*label, "role"), registry=registry)
-        latency = Histogram(
-            "plimsoll_release_latency_seconds",
-            "Features and engine, of the batch that answered",
-            (*label, "role"),
-            registry=registry,
-            buckets=_LATENCY_BUCKETS_S,
-        )
-        outcomes = Counter("plimsoll_outcomes", "Outcomes received", (*label, "finding"), registry=registry)
-        lost = Counter("plimsoll_exposures_lost", "Answers that nothing ran beside", label, registry=registry)
-        unrecorded = Counter("plimsoll_unrecorded", "Answers given without a record", label, registry=registry)
-        refused = Counter("plimsoll_requests_refused", "Requests refused", (*label, "status"), registry=registry)
-        waiting = Gauge("plimsoll_beside_waiting", "Events that wait for the others", label, registry=registry)
-        ready = Gauge("plimsoll_ready", "1 if this replica answers", label, registry=registry)
-        version = Gauge("plimsoll_deployment_version", "Of the deployment served", label, registry=registry)
-        self._capability = capability
-        self._answers, self._errors, self._latency, self._outcomes = answers, errors, latency, outcomes
-        self._refused = refused
-        self.lost = lost.labels(capability)
-        self.unrecorded = unrecorded.labels(capability)
-        self.waiting = waiting.labels(capability)
-        self.ready = ready.labels(capability)
-        self.version = version.labels(capability)
+    ``circuits``, ``queues`` and ``event_log_bytes`` are asked at each scrape; a server sets those that it has.
+    """
 
-    def answered(self, replies: Sequence[Reply]) -> None:
-        for reply in replies:
-            served, name = reply.event.served, self._capability
-            self._answers.labels(name, served.role, reply.event.action).inc()
-            self._latency.labels(name, served.role).observe(served.latency_ms / 1000.0)
+    def __init__(self, capability: str, *, prices: Prices | None = None) -> None:
+        self.capability = capability
+        self.prices = prices or Prices()
+        self.lost, self.unrecorded, self.waiting, self.ready, self.version = (Cell() for _ in range(5))
+        self.circuits: Callable[[], Mapping[str, str]] = dict
+        self.queues: Callable[[], Mapping[str, int]] = dict
+        self.event_log_bytes: Callable[[], int | None] = lambda: None
+        self.answers: ByLabels[tuple[str, str]] = ByLabels()
+        self.tenants = ByName()
+        self.hits, self.cost_usd = 0, 0.0
+        self._reasons: ByLabels[str] = ByLabels()
+        self._errors: ByLabels[str] = ByLabels()
+        self._outcomes: ByLabels[str] = ByLabels()
+        self._refused: ByLabels[str] = ByLabels()
+        self._others: list[Collector] = []
+        self._latency: dict[str, Buckets] = {}
+        self._stages: dict[str, Buckets] = {}
+
+    def answered(self, replies: Sequence[Reply], *, record_us: float = 0.0) -> None:
+        """A turn's replies, and how long it took to record them. What each has for itself is counted one by one, and no
+        label is looked up; the stages are the turn's."""
+        answers, reasons, tenants = self.answers, self._reasons, self.tenants
+        for event, _, recorded, _ in replies:
+            served = event.served
+            answers[served.role, event.action] += 1
+            latency = self._latency.get(served.role) or self._latency.setdefault(served.role, Buckets())
+            latency.add(served.latency_ms * 0.001)
+            if event.tenant:
+                tenants.add(event.tenant)
+            if event.reason:
+                reasons[event.reason] += 1
             if served.error:
-                self._errors.labels(name, served.role).inc()
-            if not reply.recorded:
-                self.unrecorded.inc()
+                self._errors[served.role] += 1
+            if event.cached:
+                self.hits += 1
+            if event.cost_usd:
+                self.cost_usd += event.cost_usd
+            if not recorded:
+                self.unrecorded.value += 1
+        if replies and (stages_us := replies[0].event.stages_us):
+            for stage, spent_us in zip(EVENT_STAGES, stages_us, strict=False):
+                self.spent(stage, spent_us * 1e-6, len(replies))
+            self.spent("record", record_us * 1e-6, len(replies))
+
+    def spent(self, stage: str, seconds: float, questions: int = 1) -> None:
+        """``questions`` spent this long in ``stage``, together."""
+        stages = self._stages.get(stage) or self._stages.setdefault(stage, Buckets())
+        stages.add(seconds, questions)
 
     def told(self, counts: Counts) -> None:
         for finding in counts.__struct_fields__:
-            self._outcomes.labels(self._capability, finding).inc(getattr(counts, finding))
+            self._outcomes[finding] += getattr(counts, finding)
 
     def refused(self, status: int) -> None:
-        self._refused.labels(self._capability, str(status)).inc()
+        self._refused[str(status)] += 1
 
     def also(self, collector: Collector) -> None:
         """Show what ``collector`` counts beside our own."""
-        self._registry.register(collector)
+        self._others.append(collector)
+
+    @property
+    def others(self) -> Sequence[Collector]:
+        return self._others
 
     def text(self) -> bytes:
         """The exposition format."""
-        return generate_latest(self._registry)
+        return exposition([self])
+
+    def values(self) -> Iterator[tuple[Family, tuple[str, ...], float | Buckets]]:
+        """(family, its labels' values, the value) of all that was counted."""
+        for key, count in self.answers.items():
+            yield ANSWERS, key, count
+        by_one: tuple[tuple[Family, Mapping[str, float | Buckets]], ...] = (
+            (REASONS, self._reasons),
+            (TENANTS, self.tenants),
+            (ERRORS, self._errors),
+            (OUTCOMES, self._outcomes),
+            (REFUSED, self._refused),
+            (QUEUES, {"beside": self.waiting.value, **self.queues()}),
+            (LATENCY, self._latency),
+            (STAGES, self._stages),
+        )
+        for family, counts in by_one:
+            yield from ((family, (label,), value) for label, value in counts.items())
+        for dependency, state in self.circuits().items():
+            for each in CIRCUIT_STATES:
+                yield CIRCUITS, (dependency, each), float(each == state)
+        yield LOST, (), self.lost.value
+        yield UNRECORDED, (), self.unrecorded.value
+        yield READY, (), self.ready.value
+        yield VERSION, (), self.version.value
+        yield HITS, (), self.hits
+        if self.prices.known:
+            computed = self.given - self.hits
+            yield COST, (), self.cost_usd
+            yield SAVED, (), self.hits * self.cost_usd / computed if computed else 0.0
+        if (size := self.event_log_bytes()) is not None:
+            yield LOG_BYTES, (), float(size)
+
+    @property
+    def given(self) -> int:
+        """Answers since the start."""
+        return sum(self.answers.values())
+
+
+def exposition(all_metrics: Sequence[Metrics]) -> bytes:
+    """What ``GET /metrics`` says of these capabilities and of the process they run in."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(_Scrape(all_metrics))
+    return generate_latest(registry)
+
+
+class _Scrape(Collector):
+    def __init__(self, all_metrics: Sequence[Metrics]) -> None:
+        self._all = all_metrics
+
+    def collect(self) -> Iterable[Metric]:
+        made = {family: _made(family, ("capability", *family.labels)) for family in FAMILIES}
+        for one in self._all:
+            for family, labels, value in one.values():
+                _add(made[family], (one.capability, *labels), value)
+        yield from (metric for metric in made.values() if metric.samples)
+        yield from _merged(other for one in self._all for other in one.others)
+        yield from _of_process(self._all)
+
+
+def _merged(collectors: Iterable[Collector]) -> Iterable[Metric]:
+    """What they say, each family once: the format allows no second one of the same name."""
+    made: dict[str, Metric] = {}
+    for collector in collectors:
+        for metric in collector.collect():
+            made.setdefault(metric.name, metric)
+            if made[metric.name] is not metric:
+                made[metric.name].samples.extend(metric.samples)
+    return made.values()
+
+
+def _made(family: Family, labels: Sequence[str]) -> Metric:
+    if family.kind == "counter":
+        return CounterMetricFamily(family.name, family.help, labels=labels)
+    kind = GaugeMetricFamily if family.kind == "gauge" else HistogramMetricFamily
+    return kind(family.name, family.help, labels=labels)
+
+
+def _add(metric: Metric, labels: Sequence[str], value: float | Buckets) -> None:
+    if isinstance(value, Buckets):
+        metric.add_metric(labels, buckets=value.cumulative(), sum_value=value.total_s)  # type: ignore[attr-defined]
+    else:
+        metric.add_metric(labels, value)  # type: ignore[attr-defined]
+
+
+def _of_process(all_metrics: Sequence[Metrics]) -> Iterator[Metric]:
+    prices = next((one.prices for one in all_metrics if one.prices.known), None)
+    if prices is None:
+        return
+    cost = prices.process_usd(cpu_s=time.process_time(), lived_s=time.monotonic() - _BEGAN_S)
+    whole = _made(PROCESS_COST, ())
+    _add(whole, (), cost)
+    yield whole
+    if given := sum(one.given for one in all_metrics):
+        each = _made(PER_1K, ())
+        _add(each, (), 1_000.0 * cost / given)
+        yield each
+
+
+_BEGAN_S = time.monotonic()

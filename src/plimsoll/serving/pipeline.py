@@ -23,6 +23,7 @@ from plimsoll.kernel.rollout import beside as who_else
 from plimsoll.serving.answering import Said, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
 from plimsoll.serving.canonical import key_of
+from plimsoll.serving.cost import Prices
 from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.recording import Recording
 from plimsoll.serving.replica import Fleet, Loaded, Standing
@@ -97,6 +98,7 @@ class Pipeline:
         timing: Timing,
         policy: AnswerPolicy | None = None,
         cache: ResponseCache | None = None,
+        prices: Prices | None = None,
         timeout_ms: float = 1_000.0,
         answer_unrecorded: bool = False,
         recording: Recording | None = None,
@@ -108,6 +110,7 @@ class Pipeline:
         self._policy = policy or Thresholds()
         self._stand_ins = StandIns()
         self._cache = cache
+        self._prices = prices if prices is not None and prices.known else None
         self._timeout_ms = timeout_ms
         self._answer_unrecorded = answer_unrecorded
         self._recording = recording or Recording(capability, None)
@@ -130,9 +133,13 @@ class Pipeline:
     def decide(self, turn: Turn, deployment: Deployment) -> Decided:
         """What is to be recorded, and said after that. Raises Unavailable if nothing is deployed that could answer."""
         fleet = self._fleet.standing
+        began_s = self._timing.cpu_s() if self._prices is not None else 0.0
         served = self._served(turn, deployment, fleet)
         instead = self._instead(turn, served, deployment, fleet)
-        replies = self._replies(turn, served, instead, deployment)
+        cost_usd = 0.0
+        if self._prices is not None:
+            cost_usd = self._prices.each_usd(cpu_s=self._timing.cpu_s() - began_s, questions=len(turn))
+        replies = self._replies(turn, served, instead, deployment, cost_usd)
         records: list[Record] = [self._recording.event(reply.event, fleet.loaded) for reply in replies]
         for reply in replies if instead else ():
             if reply.given is not reply.event.served and stood_in(reply.event) != "cached":
@@ -314,7 +321,7 @@ class Pipeline:
         return ask(loaded, batch, role=role, timing=self._timing, timeout_ms=self._timeout_ms, seen=seen)
 
     def _replies(
-        self, turn: Turn, served: _Served, instead: Mapping[int, Instead], deployment: Deployment
+        self, turn: Turn, served: _Served, instead: Mapping[int, Instead], deployment: Deployment, cost_usd: float
     ) -> list[Reply]:
         capability = self._capability.name
         rollout = deployment.rollout.release if deployment.rollout else ""
@@ -340,6 +347,7 @@ class Pipeline:
                 confidence=confidence,
                 reason=reason,
                 stages_us=stages,
+                cost_usd=cost_usd,
                 trace_id=trace_id,
                 cached=cached,
                 feature_ages_s=ages,

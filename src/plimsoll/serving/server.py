@@ -29,6 +29,7 @@ from plimsoll.kernel.ports import Catalog, Clock, EventLog, Objects, OnlineFeatu
 from plimsoll.kernel.records import FALLBACK, Question
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.certificates import Certificates
+from plimsoll.serving.cost import Prices
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.edge import Edge
 from plimsoll.serving.feature_metrics import FeatureMetrics
@@ -97,6 +98,7 @@ class Server:
         cache: ResponseCache | None = None,
         seal: Seal | None = None,
         certificates: Certificates | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
@@ -106,7 +108,7 @@ class Server:
         self.certificates = certificates
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
-        self.metrics = Metrics(capability.name)
+        self.metrics = Metrics(capability.name, prices=prices)
         self.fleet = Fleet(capability, objects, online, measure=True)
         self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
         self.pipeline = Pipeline(
@@ -116,6 +118,7 @@ class Server:
             timing=WallTiming(),
             policy=policy,
             cache=cache,
+            prices=prices,
             timeout_ms=self.settings.timeout_ms,
             answer_unrecorded=self.settings.answer_unrecorded,
             recording=Recording(capability, contract, seal=seal, payload_share=self.settings.payload_share),

@@ -23,6 +23,10 @@ class Timing(Protocol):
         """A moment, in milliseconds since any beginning; only differences mean something."""
         ...
 
+    def cpu_s(self) -> float:
+        """Processor time of this thread, in seconds since any beginning."""
+        ...
+
     def hold(self, drill: Drill) -> None:
         """Be as late as the drill says."""
         ...
@@ -41,6 +45,9 @@ class WallTiming:
 
     def now_ms(self) -> float:
         return time.perf_counter() * 1000.0
+
+    def cpu_s(self) -> float:
+        return time.thread_time()
 
     def hold(self, drill: Drill) -> None:
         if drill.latency_ms > 0.0:
@@ -68,6 +75,9 @@ class VirtualTiming:
         self._seed = seed
 
     def now_ms(self) -> float:
+        return 0.0
+
+    def cpu_s(self) -> float:
         return 0.0
 
     def hold(self, drill: Drill) -> None:

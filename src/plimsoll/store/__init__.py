@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plimsoll.store.catalog.reader import SqliteReader
     from plimsoll.store.catalog.sql import SqlCatalog
     from plimsoll.store.checkpoints import Checkpoints, ledger_faults
+    from plimsoll.store.durable import size_of
     from plimsoll.store.events import EventQuery, Retention, SegmentLog, has_sealed, open_query
     from plimsoll.store.objects import LocalObjects
     from plimsoll.store.objects_remote import ObstoreObjects
@@ -39,6 +40,7 @@ __all__ = [
     "has_sealed",
     "ledger_faults",
     "open_query",
+    "size_of",
 ]
 
 _HOME = {
@@ -59,6 +61,7 @@ _HOME = {
     "has_sealed": "events",
     "open_query": "events",
     "ledger_faults": "checkpoints",
+    "size_of": "durable",
 }
 
 __getattr__ = names_of(__name__, _HOME)

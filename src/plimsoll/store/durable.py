@@ -128,3 +128,12 @@ def waited_for(path: Path, patience_s: float, what: str) -> Iterator[None]:
         if time.monotonic() > until:
             raise Unavailable(f"waited {patience_s:g} s for {what}")
         time.sleep(0.02)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in ``folder`` and below it, as far as they are there while we look."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
