@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-build-isolation
+CLIENTS := .venv-triton/.ready .venv-kserve/.ready
 
 .PHONY: demo test lint bench lock clean
 .DELETE_ON_ERROR:
@@ -10,7 +11,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --require-has
 demo: $(VENV)/.demo                ## rehearse the flights: a real year through the whole loop
 	$(BIN)/plimsoll rehearse examples/flights
 
-test: $(VENV)/.dev lint            ## linters, types, architecture, and every test
+test: $(VENV)/.dev $(CLIENTS) lint ## linters, types, architecture, and every test
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev                 ## code only: what the documents quote is laid out by hand
@@ -41,6 +42,13 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	@$(PIP) --progress-bar on -r requirements/dev.txt
 	@touch $@
 
+# Clients that we did not write, for tests/conformance: they disagree with us, and with each other, about protobuf.
+.venv-%/.ready: requirements/%.txt
+	@echo "==> installing the pinned, hashed dependencies of $*'s client into .venv-$* (about a minute)"
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check install --require-hashes --only-binary :all: --progress-bar on -r $<
+	@touch $@
+
 # Needs uv. Never by hand: the locks are compiled from pyproject.toml, for every platform, with hashes.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 lock:
@@ -52,4 +60,4 @@ lock:
 	$(LOCK) --group kserve -o requirements/kserve.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache
