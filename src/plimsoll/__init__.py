@@ -27,12 +27,13 @@ _MODULES = {
     "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
-    "client": ("Client",),
+    "client": ("AsyncClient", "Client"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Answer",
+    "AsyncClient",
     "BinaryClassification",
     "Canary",
     "Capability",
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
         Split,
         Table,
     )
-    from plimsoll.client import Client
+    from plimsoll.client import AsyncClient, Client
     from plimsoll.features import Inputs, View, category, hour, number, view, weekday
     from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
     from plimsoll.kernel.requirement import at_least, at_most, better, no_worse

@@ -1,0 +1,109 @@
+"""The client for an event loop, over aiohttp (the extra ``client``)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from plimsoll.client.attempts import Attempts, timeout_header
+from plimsoll.client.exchange import Address, Answered, Label, Request, Told, read_answer, read_told, refusal
+from plimsoll.errors import Unavailable, UsageError
+from plimsoll.retry import RetryBudget
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+class AsyncClient:
+    """As ``Client``, for one event loop. A call that is cancelled gives its connection up; the event stays recorded."""
+
+    def __init__(
+        self,
+        url: str,
+        capability: str,
+        *,
+        timeout_s: float = 5.0,
+        retries: int = 2,
+        key: str = "",
+        token: str = "",
+        connections: int = 100,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        try:
+            import aiohttp
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "AsyncClient needs aiohttp, which is not installed", hint="pip install 'plimsoll[client]'"
+            ) from error
+        self._at = Address(url, capability, key=key, token=token)
+        self._timeout_s, self._retries = timeout_s, retries
+        self._budget = RetryBudget()
+        self._errors = (aiohttp.ClientError, TimeoutError, OSError)
+        self._connections, self._tls = connections, tls
+        self._origin = f"{self._at.parts.scheme}://{self._at.parts.netloc}"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def ask(self, **inputs: Any) -> Answered:
+        """The answer to one question; ``inputs`` are its columns. Times may be datetimes; None is a missing value."""
+        return read_answer(await self._post(self._at.question(inputs)))
+
+    async def tell(self, event_id: str, label: Label, at: datetime | None = None) -> Told:
+        """Say what turned out, and when it became known (default: now). Telling twice counts once."""
+        return await self.tell_all([(event_id, label, at)])
+
+    async def tell_all(self, outcomes: Iterable[tuple[str, Label, datetime | None]]) -> Told:
+        """Many outcomes in one request: (event id, label, when it became known or None)."""
+        return read_told(await self._post(self._at.outcomes(outcomes)))
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _post(self, request: Request) -> bytes:
+        attempts = Attempts(self._budget, timeout_s=self._timeout_s, retries=self._retries, now_s=time.monotonic())
+        while True:
+            left_s = attempts.left_s(time.monotonic())
+            try:
+                return await self._once(request, left_s)
+            except Unavailable as error:
+                pause_s = attempts.after(error, time.monotonic())
+            await asyncio.sleep(pause_s)
+
+    async def _once(self, request: Request, left_s: float) -> bytes:
+        session = self._open()
+        headers = {**request.headers, **timeout_header(left_s)}
+        try:
+            async with (
+                asyncio.timeout(left_s),
+                session.post(self._origin + request.path, data=request.body, headers=headers) as response,
+            ):
+                said = await response.read()
+        except self._errors as error:
+            raise self._at.away(error) from error
+        if response.status != 200:
+            raise refusal(response.status, said, response.headers.get("retry-after"))
+        return said
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session, opened in the loop that uses it; no timeout of its own, no proxy from the environment."""
+        if self._session is None:
+            import aiohttp
+
+            connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True)
+            nothing = aiohttp.ClientTimeout(total=None)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=nothing, auto_decompress=True)
+        return self._session
