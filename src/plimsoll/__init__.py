@@ -15,6 +15,7 @@ _MODULES = {
     "capability": (
         "Answer",
         "BinaryClassification",
+        "Caching",
         "Capability",
         "MulticlassClassification",
         "Regression",
@@ -35,6 +36,7 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "BinaryClassification",
+    "Caching",
     "Canary",
     "Capability",
     "Client",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from plimsoll.capability import (
         Answer,
         BinaryClassification,
+        Caching,
         Capability,
         MulticlassClassification,
         Regression,

@@ -166,7 +166,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.operations.upkeep import Upkeep
-    from plimsoll.serving import Certificates, Prices, Server, ServerSettings, open_admission
+    from plimsoll.serving import CacheMetrics, Certificates, Prices, Server, ServerSettings, open_admission, open_cache
     from plimsoll.store import Retention
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -177,6 +177,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         materialiser = Materialiser(capability, home.catalog, home.objects, online, home.scratch)
         chosen = settings.server
         admission = open_admission(settings.access, settings.limits, home.catalog.access, settings.pepper)
+        cache = open_cache(capability, settings.cache)
         server = Server(
             capability=capability,
             catalog=home.catalog,
@@ -185,6 +186,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             online=online,
             clock=home.clock,
             admission=admission,
+            cache=cache,
             certificates=Certificates(settings.tls) if settings.tls.certificate or settings.tls.key else None,
             settings=ServerSettings(
                 host=chosen.host,
@@ -198,6 +200,9 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             prices=Prices(*msgspec.structs.astuple(settings.cost)),
         )
         server.metrics.event_log_bytes = partial(size_of, settings.segments)
+
+        if cache is not None:
+            server.metrics.also(CacheMetrics(capability.name, cache))
 
         def decided(decision: Decision) -> None:
             server.refresh()
@@ -249,5 +254,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             upkeep.stop()
             duty.stop()
             admission.close()
+            if cache is not None:
+                cache.close()
             log.close()
             online.close()

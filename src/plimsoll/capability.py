@@ -167,6 +167,23 @@ Fallback = Callable[[Mapping[str, Any]], Any]
 """Release zero: the question's columns (name → sequence) to one score each. Must never need anything else."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caching:
+    """An answer may be given again for ``ttl`` to exactly the same question of the same tenant to the same release.
+
+    It is then as old as that: features that are looked up, and the hour of asking, are those of the first time. Units
+    are told apart, unless ``units_share``: then the same columns have the same answer whoever it is about, as far as no
+    feature reads the unit.
+    """
+
+    ttl: timedelta
+    units_share: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ttl <= timedelta():
+            raise InvalidDeclaration(f"Caching(ttl={self.ttl}): an answer would never be given again")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capability:
     """One AI feature. See ``docs/concepts/capability.md``; every field is checked when it is constructed.
@@ -197,6 +214,7 @@ class Capability:
     report: Sequence[str] = ()
     slices: Sequence[str] = ()
     answer: Answer = field(default_factory=Answer)
+    caching: Caching | None = None
     split: Split = field(default_factory=Split)
     policy: Policy = field(default_factory=Policy)
     maturity: timedelta = timedelta(hours=36)

@@ -98,3 +98,24 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     client_ca: Annotated[
         str, Meta(description="File of the authorities whose certificates a caller must show (mTLS); empty: none.")
     ] = ""
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """``[cache]``: answers that are given again."""
+
+    ttl_s: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that an answer may be given again; 0: as the capability declares, or never."),
+    ] = 0.0
+    size_bytes: Annotated[
+        int, Meta(ge=1024, description="Memory for kept answers; the least recent ones go first.")
+    ] = 67_108_864
+    shared: Annotated[
+        str, Meta(description="`redis://…` in which all replicas keep answers; empty: each keeps its own.")
+    ] = ""
+    timeout_ms: Annotated[
+        float, Meta(gt=0, description="Milliseconds before a call of Redis is given up, and the model is asked.")
+    ] = 5.0
+    wait_ms: Annotated[
+        float, Meta(gt=0, description="Longest wait for the same question's answer that another request is making.")
+    ] = 1_000.0

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from plimsoll.errors import InvalidDeclaration, nearest
-from plimsoll.sections import Access, Limits, Tls
+from plimsoll.sections import Access, Cache, Limits, Tls
 
 FILE = "plimsoll.toml"
 PREFIX = "PLIMSOLL_"
@@ -133,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access: Access = Access()
     limits: Limits = Limits()
     tls: Tls = Tls()
+    cache: Cache = Cache()
     features: Features = Features()
 
     @property

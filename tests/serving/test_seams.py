@@ -33,6 +33,9 @@ class Kept:
     def keep(self, keys: Sequence[bytes], answers: Sequence[Answer]) -> None:
         self.answers.update(zip(keys, answers, strict=True))
 
+    def give_up(self, keys: Sequence[bytes]) -> None:
+        """It waits for nothing."""
+
 
 def test_a_kept_answer_is_given_again_and_said_to_be(yard: Any) -> None:
     """The same question, whoever asks it when, has the same score; the event says that it was kept."""

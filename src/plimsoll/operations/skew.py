@@ -62,7 +62,8 @@ class SkewWatch:
         for record in records:
             if isinstance(record, Event):
                 self._questions[record.id] = (record.at, record.inputs)
-                self._take(record.id, record.served)
+                if not record.cached:  # its features are those of an earlier time of asking
+                    self._take(record.id, record.served)
             elif isinstance(record, Beside):
                 for answer in record.answers:
                     self._take(record.event, answer)

@@ -12,6 +12,8 @@ from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.serving.admission.opening import open_admission
+    from plimsoll.serving.caching.metrics import CacheMetrics
+    from plimsoll.serving.caching.opening import open_cache
     from plimsoll.serving.certificates import Certificates
     from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
 
 __all__ = [
+    "CacheMetrics",
     "Certificates",
     "Counts",
     "Drill",
@@ -44,12 +47,14 @@ __all__ = [
     "WallTiming",
     "needed",
     "open_admission",
+    "open_cache",
     "position",
     "random_id",
     "target",
 ]
 
 _HOMES = {
+    "CacheMetrics": "caching.metrics",
     "Certificates": "certificates",
     "Counts": "outcomes",
     "Drill": "drill",
@@ -68,6 +73,7 @@ _HOMES = {
     "WallTiming": "timing",
     "needed": "replica",
     "open_admission": "admission.opening",
+    "open_cache": "caching.opening",
     "position": "route",
     "random_id": "ids",
     "target": "route",

@@ -22,7 +22,7 @@ from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.rollout import beside as who_else
 from plimsoll.serving.answering import Said, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
-from plimsoll.serving.canonical import key_of
+from plimsoll.serving.caching.question import QuestionKey
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.recording import Recording
@@ -110,6 +110,7 @@ class Pipeline:
         self._policy = policy or Thresholds()
         self._stand_ins = StandIns()
         self._cache = cache
+        self._keys = QuestionKey(capability)
         self._prices = prices if prices is not None and prices.known else None
         self._timeout_ms = timeout_ms
         self._answer_unrecorded = answer_unrecorded
@@ -275,7 +276,7 @@ class Pipeline:
     ) -> tuple[Said, Sequence[bool]]:
         """The answers that are kept, and the release's own to the other questions: each asked once, then kept."""
         keys = [
-            key_of(name, turn.tenants[row], inputs, turn.asked_at[row])
+            self._keys.of(name, turn.tenants[row], inputs, turn.asked_at[row])
             for row, inputs in zip(rows, batch.inputs, strict=True)
         ]
         distinct = list(dict.fromkeys(keys))
@@ -287,6 +288,7 @@ class Pipeline:
             asked = dict(zip(first, said.answers, strict=True))
             good = {key: answer for key, answer in asked.items() if not answer.error}
             cache.keep(list(good), list(good.values()))
+            cache.give_up([key for key in first if key not in good])
             found |= asked
         cached = [first.get(key) != i for i, key in enumerate(keys)]
         answers = [

@@ -140,6 +140,10 @@ class ResponseCache(Protocol):
         """Keep these; none of them has an error. Never raises."""
         ...
 
+    def give_up(self, keys: Sequence[bytes]) -> None:
+        """These were looked for and asked, and there was no answer: who waits for one asks by itself. Never raises."""
+        ...
+
 
 class Judgement(NamedTuple):
     """What is done with each score of a batch, and why: ``reasons`` are words for machines, ``""`` for a plain answer.

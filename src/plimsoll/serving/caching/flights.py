@@ -1,0 +1,66 @@
+"""One prediction for the same question that several threads ask at once: the first asks, the others wait for it.
+
+The first one's failure is nobody else's: who waited then asks by itself. A wait is bounded. Nobody waits who has
+questions of its own in flight, so no two can wait for each other; and nobody waits on an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+from plimsoll.kernel.records import Answer
+
+
+class _Flight:
+    __slots__ = ("answer", "landed")
+
+    def __init__(self) -> None:
+        self.landed = threading.Event()
+        self.answer: Answer | None = None
+
+
+class Flights:
+    """Questions that are being asked now, by key."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+        self._lock = threading.Lock()
+        self._flying: dict[bytes, _Flight] = {}
+
+    def board(self, keys: Sequence[bytes]) -> list[Answer | None]:
+        """What others are just finding out about ``keys``; None for what the caller has to ask, and then to ``land``."""
+        with self._lock:
+            flying = [self._flying.get(key) for key in keys]
+            if None in flying or not _may_wait():
+                for key, flight in zip(keys, flying, strict=True):
+                    if flight is None:
+                        self._flying[key] = _Flight()
+                return [None] * len(keys)
+        ends_s = time.monotonic() + self._wait_s
+        return [
+            flight.answer if flight is not None and flight.landed.wait(max(0.0, ends_s - time.monotonic())) else None
+            for flight in flying
+        ]
+
+    def land(self, keys: Sequence[bytes], answers: Sequence[Answer | None]) -> None:
+        """The answers, or None where there was none. A key that is not in flight is passed over."""
+        with self._lock:
+            flights = [self._flying.pop(key, None) for key in keys]
+        for flight, answer in zip(flights, answers, strict=True):
+            if flight is not None:
+                flight.answer = answer
+                flight.landed.set()
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+
+def _may_wait() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False

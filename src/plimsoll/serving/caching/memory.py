@@ -1,0 +1,64 @@
+"""Answers kept in this process: a bounded number of bytes, the least recently used go first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+_OVERHEAD_BYTES = 250
+"""Of one entry, beside its value: key, tuple, float and the dictionary's slot, as measured."""
+
+
+class MemoryAnswers:
+    """The port ``Answers`` in the process. Safe for several threads."""
+
+    inline = True
+
+    def __init__(self, size_bytes: int, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.size_bytes, self.used_bytes, self.evicted = size_bytes, 0, 0
+        self._now = now
+        self._kept: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        now_s = self._now()
+        with self._lock:
+            return [self._one(key, now_s) for key in keys]
+
+    def _one(self, key: bytes, now_s: float) -> bytes | None:
+        entry = self._kept.get(key)
+        if entry is None:
+            return None
+        if now_s >= entry[0]:
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return entry[1]
+
+    def put(self, keys: Sequence[bytes], values: Sequence[bytes], ttl_s: float) -> None:
+        ends_s = self._now() + ttl_s
+        with self._lock:
+            for key, value in zip(keys, values, strict=True):
+                self._drop(key)
+                if len(value) + _OVERHEAD_BYTES > self.size_bytes:
+                    continue
+                self._kept[key] = (ends_s, value)
+                self.used_bytes += len(value) + _OVERHEAD_BYTES
+            while self.used_bytes > self.size_bytes:
+                self._drop(next(iter(self._kept)))
+                self.evicted += 1
+
+    def _drop(self, key: bytes) -> None:
+        entry = self._kept.pop(key, None)
+        if entry is not None:
+            self.used_bytes -= len(entry[1]) + _OVERHEAD_BYTES
+
+    def close(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self.used_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -1,0 +1,77 @@
+"""What two questions must have in common to have the same answer, as bytes: the key of an answer that is kept.
+
+It is a digest over the release, the tenant and *every* column that the caller sent: a field that is left out is how
+caches come to answer what was not asked. Columns may come in any order, and a number in any form of its value; nothing
+is rounded. Two columns are left out, each for its reason: the time of asking where the server filled it in, because it
+is another one at every question; and the unit, where the capability declares that units share their answers and no
+feature reads it. The release is part of the key, so a unit never gets the answer of a release that it is not routed to.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from plimsoll.capability import Capability
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_SIZE = 32
+_EXACT = 2.0**53
+_I64, _U64 = -(2**63), 2**64
+_AS_IT_IS = frozenset((str, bool, type(None), bytes))
+
+
+class QuestionKey:
+    """Makes the keys of one capability's questions."""
+
+    def __init__(self, capability: Capability) -> None:
+        self._left_out = (
+            _unread_unit(capability) if capability.caching and capability.caching.units_share else frozenset()
+        )
+
+    def of(self, release: str, tenant: str, inputs: Mapping[str, Any], asked_at: datetime) -> bytes:
+        """The key of a question. One with a value that has no canonical form has a key of its own, and no twin."""
+        left_out = self._left_out
+        try:
+            sent = {
+                name: _canonical(value)
+                for name, value in inputs.items()
+                if value is not asked_at and name not in left_out
+            }
+        except TypeError:
+            return secrets.token_bytes(_SIZE)
+        return blake2b(_encoder.encode((release, tenant, sent)), digest_size=_SIZE).digest()
+
+
+def _unread_unit(capability: Capability) -> frozenset[str]:
+    """The columns that only say who is asked about: unit and sticky, unless a feature or a view reads them."""
+    source = capability.source
+    read = {column for inputs in capability.inputs for column in inputs.columns}
+    read |= {view.entity for view in capability.views}
+    return frozenset({source.unit, source.sticky or source.unit} - read)
+
+
+def _canonical(value: Any) -> Any:
+    """Equal for equal values only. What msgpack would write alike is told apart by a list that no caller can send: a
+    question's own lists are wrapped, too."""
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if kind is float:
+        whole = abs(value) < _EXACT and value.is_integer() and (value or math.copysign(1.0, value) > 0.0)
+        return int(value) if whole else value
+    if kind is int:
+        return value if _I64 <= value < _U64 else ["integer", str(value)]
+    if kind is datetime:
+        return ["time", value.isoformat()]
+    if kind is list or kind is tuple:
+        return ["list", *map(_canonical, value)]
+    if kind is dict:
+        return ["table", {str(name): _canonical(each) for name, each in value.items()}, len(value)]
+    raise TypeError(f"{kind.__name__} has no canonical form")
