@@ -298,6 +298,12 @@ def load(folder: Path) -> Capability:
     return capability
 
 
+_WHERE_IT_IS = {
+    "capability": "run this in a capability's folder, or make one: plimsoll init my-feature",
+    "rehearsal": "it says what is replayed, and when which candidate comes: examples/flights/rehearsal.py is one",
+}
+
+
 def load_object(folder: Path, name: str, kind: type[Declared]) -> Declared:
     """What ``folder/NAME.py`` defines under NAME.
 
@@ -309,7 +315,7 @@ def load_object(folder: Path, name: str, kind: type[Declared]) -> Declared:
     if not path.is_file():
         raise UsageError(
             f"there is no {name}.py in {folder}",
-            hint="run this in a capability's folder, or make one: plimsoll init my-feature",
+            hint=_WHERE_IT_IS.get(name, ""),
         )
     shadowed = _set_aside({p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/__init__.py")})
     sys.path.insert(0, str(folder))

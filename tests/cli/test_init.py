@@ -181,3 +181,11 @@ def test_the_pipeline_file_is_read_and_not_run(tmp_path, sample):
     plan = own_plan("mine", "binary", data=sample, label="returned", asked_at="ordered_at", estimator=str(bomb))
     assert plan.estimator == (bomb, "model")
     shutil.rmtree(tmp_path)
+
+
+def test_a_pipeline_that_is_given_as_a_model_is_sent_to_its_own_option(run, tmp_path, monkeypatch, sample):
+    """Not only that it is no ONNX file, but how a pipeline is given."""
+    monkeypatch.chdir(tmp_path)
+    Path("pipe.py").write_text("model = None\n")
+    ran = run("init", "mine", "--data", sample, "--label", "returned", "--asked-at", "ordered_at", "--model", "pipe.py")
+    assert ran.code == 2 and "--sklearn FILE.py:NAME" in ran.err and not Path("mine").exists()

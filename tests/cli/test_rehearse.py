@@ -66,4 +66,4 @@ def test_a_folder_without_a_plan_is_wrong_usage(run, folder, tmp_path):
     """What is missing is named."""
     write(sample_plan("bare", "binary"), tmp_path / "bare")
     ran = run("rehearse", tmp_path / "bare")
-    assert ran.code == 2 and "rehearsal.py" in ran.err
+    assert ran.code == 2 and "there is no rehearsal.py" in ran.err and "examples/flights/rehearsal.py" in ran.err

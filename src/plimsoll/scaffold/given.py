@@ -27,7 +27,10 @@ def onnx_width(model: Path) -> int | None:
     try:
         inputs = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]).get_inputs()
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, RuntimeError, ValueError) as error:
-        raise UsageError(f"{model} is no ONNX model: {str(error).splitlines()[0]}") from error
+        raise UsageError(
+            f"{model} is no ONNX model: {str(error).splitlines()[0]}",
+            hint="an unfitted scikit-learn pipeline is given as --sklearn FILE.py:NAME",
+        ) from error
     if len(inputs) != 1:
         names = ", ".join(i.name for i in inputs)
         raise UsageError(

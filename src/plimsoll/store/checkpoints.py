@@ -10,18 +10,16 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from plimsoll.errors import Damaged
-from plimsoll.kernel.chain import Checkpoint, faults
+from plimsoll.kernel.chain import Checkpoint, Line, faults
 from plimsoll.store.durable import first_of, locked, make_folder, unavailable, write_all
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from plimsoll.store.catalog.sql import SqlCatalog
 
 
 class Checkpoints:
@@ -87,7 +85,13 @@ class Checkpoints:
         return self._key
 
 
-def ledger_faults(catalog: SqlCatalog, checkpoints: Checkpoints) -> Iterator[str]:
+class Stored(Protocol):
+    """A ledger that can be read as it lies there, damage included."""
+
+    def ledger_as_stored(self) -> Iterator[Line]: ...
+
+
+def ledger_faults(catalog: Stored, checkpoints: Checkpoints) -> Iterator[str]:
     """One sentence for each thing wrong with the ledger: a changed line, a cut tail, a rewrite, a forged mark.
 
     The marks are read first: a line that is committed meanwhile then has no mark yet, which is legal.
