@@ -143,3 +143,17 @@ def test_kill_9_of_the_whole_thing_repairs_and_goes_on(folder: Path) -> None:
     assert kinds(folder).count("started") == 1 and set(answered) <= set(recorded(folder))
     code, status = run(folder, "status")
     assert code == 0 and status["capabilities"][0]["rollout"]["stage"] == "shadow"
+
+
+def test_what_a_dead_server_left_is_repaired_and_said(folder: Path) -> None:
+    """A record that was cut off in the middle: kept aside, named in the first lines, and in nobody's way."""
+    with Up(folder) as up, up.client() as client:
+        answered = client.ask(**ORDER).event_id
+        assert up.stop(signal.SIGKILL) == -9
+    (segment,) = (folder / ".plimsoll" / "events").glob("*.open")
+    with segment.open("ab") as end:
+        end.write(segment.read_bytes()[:40])
+    with Up(folder) as again:
+        assert any("repaired: segment" in said and "torn tail of 40 bytes" in said for said in again.said)
+        assert again.stop() == 0
+    assert set(recorded(folder)) == {answered} and run(folder, "log", "--verify")[0] == 0
