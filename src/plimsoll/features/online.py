@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from plimsoll.errors import Damaged, Unavailable
 from plimsoll.features.columns import Floats, missing, text_of
-from plimsoll.features.request import Inputs
+from plimsoll.features.request import Inputs, Number
 from plimsoll.features.schema import Binding, FeatureSchema
 from plimsoll.features.timeline import HOUR_US, PACKED
 from plimsoll.features.view import Stale
@@ -62,6 +63,8 @@ class OnlineJoin:
         self._online = online
         self._reads = tuple((f.column, f.scalar(), f) for f in schema.inputs)
         self._views = tuple(_read(binding) for binding in schema.views)
+        plain = len(schema.inputs) > 1 and all(isinstance(f, Number) for f in schema.inputs)
+        self._numbers = itemgetter(*(f.column for f in schema.inputs)) if plain else None
         self.freshness = {read.view: read.seen for read in self._views}
 
     def row(self, inputs: Mapping[str, Any], asked_at_us: int, ages: list[Ages] | None = None) -> Floats:
@@ -70,6 +73,8 @@ class OnlineJoin:
         ``ages``, where given, gets one entry a question. Raises UsageError naming a column that the question lacks or
         that is of the wrong kind, Unavailable where a row is staler than its view lets it be.
         """
+        if not self._views and (plain := self._all_numbers((inputs,))) is not None:
+            return plain.reshape(-1)
         own = array("f")
         for column, read, feature in self._reads:
             try:
@@ -108,8 +113,12 @@ class OnlineJoin:
         self, inputs: Sequence[Mapping[str, Any]], asked_at_us: Sequence[int], ages: list[Ages] | None = None
     ) -> Floats:
         """The matrix of several questions; one ``get_many`` a view. Otherwise as ``row``."""
+        own = self._all_numbers(inputs)
+        if own is not None and not self._views:
+            return own
         columns = {c: [_input(question, c) for question in inputs] for c in self._schema.columns}
-        parts = [Inputs(*self._schema.inputs).compute(columns)] if self._reads else []
+        parts = [Inputs(*self._schema.inputs).compute(columns)] if self._reads and own is None else []
+        parts += [] if own is None else [own]
         asked = np.asarray(asked_at_us, dtype=np.int64)
         found: list[Ages] = [{} for _ in inputs]
         for view in self._views:
@@ -127,6 +136,22 @@ class OnlineJoin:
         if ages is not None:
             ages += found
         return np.concatenate(parts, axis=1, dtype=np.float32) if parts else np.empty((len(inputs), 0), np.float32)
+
+    def _all_numbers(self, inputs: Sequence[Mapping[str, Any]]) -> Floats | None:
+        """The question's own features where each is a number as it stands: half a microsecond a row of twenty.
+
+        None where a value is not plainly one: then ``compute`` says what it is, or what is wrong with it.
+        """
+        if self._numbers is None:
+            return None
+        flat = array("d")
+        try:
+            for question in inputs:
+                flat.extend(self._numbers(question))
+        except (KeyError, TypeError, OverflowError):
+            return None
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, as in ``compute``
+            return np.frombuffer(flat, dtype=np.float64).astype(np.float32).reshape(len(inputs), -1)
 
     def _held(self, name: str, column: Sequence[Any], asked_at_us: Sequence[int]) -> list[tuple[int, bytes] | None]:
         entities = [text_of(value) for value in column]

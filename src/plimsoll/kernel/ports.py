@@ -259,8 +259,17 @@ class Position(NamedTuple):
 class EventLog(Protocol):
     """Append-only records. ``append`` returns when they survive what the durability setting promises."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether ``append`` waits for a disk or a network; if not, it returns in microseconds."""
+        ...
+
     def append(self, records: Sequence[Record]) -> None:
         """Durable on return. Raises Unavailable (disk full, closed): then none of them was accepted."""
+        ...
+
+    async def append_async(self, records: Sequence[Record]) -> None:
+        """As ``append``, without blocking the event loop."""
         ...
 
     def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Record], Position]:

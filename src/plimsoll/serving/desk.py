@@ -1,8 +1,9 @@
 """Where requests wait for each other: what one turn of the event loop brings is answered together.
 
-There is no timer in it. While a turn is being answered and recorded (in a thread of its own), the next one gathers;
-an idle server answers a lone question at once. What everybody else would have said follows after the answer has
-left, in order, from a bounded queue; what the queue cannot take is recorded as lost.
+There is no timer in it: an idle server answers a lone question at once. A turn whose releases answer in microseconds
+is answered on the loop's own thread; one that may take longer in a thread of its own, while the next one gathers.
+Answers leave when their events are durable. What everybody else would have said follows after the answer has left,
+in order, from a bounded queue; what the queue cannot take is recorded as lost.
 """
 
 from __future__ import annotations
@@ -12,101 +13,176 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
+from time import perf_counter_ns
 
 from plimsoll.errors import Unavailable
-from plimsoll.kernel.records import Event, Question
-from plimsoll.kernel.rollout import Deployment
-from plimsoll.serving.batch import turn_of
+from plimsoll.kernel.ports import EventLog
+from plimsoll.kernel.records import Event
+from plimsoll.kernel.rollout import Deployment, beside
+from plimsoll.serving.asking import Asking
 from plimsoll.serving.metrics import Metrics
-from plimsoll.serving.pipeline import Pipeline, Reply
+from plimsoll.serving.pipeline import Decided, Pipeline, Reply
+from plimsoll.serving.questions import QuestionMaker
 
 _log = logging.getLogger(__name__)
 
-Turn = list[tuple[Sequence[Question], "asyncio.Future[list[Reply]]"]]
 _TOGETHER = 512
-"""Events that others are asked about at once."""
+"""Events that others are asked about at once, and the most rows that are answered on the loop's thread."""
 
 
 class Desk:
-    """Answers questions in turns. Belongs to one event loop; ``close`` finishes what was begun."""
+    """Answers requests in turns. Belongs to one event loop; ``close`` finishes what was begun."""
 
     def __init__(
         self,
         *,
         pipeline: Pipeline,
+        log: EventLog,
+        maker: QuestionMaker,
+        now: Callable[[], datetime],
         deployment: Callable[[], Deployment],
         metrics: Metrics,
         most_waiting: int = 10_000,
         most_beside: int = 20_000,
     ) -> None:
         self._pipeline = pipeline
+        self._log = log
+        self._maker = maker
+        self._now = now
         self._deployment = deployment
         self._metrics = metrics
         self._most_waiting = most_waiting
         self._most_beside = most_beside
-        self._turn: Turn = []
+        self._loop = asyncio.get_running_loop()
+        self._askings: list[Asking] = []
+        self._since_ns = 0
         self._waiting = 0
-        self._answering: asyncio.Future[list[Reply]] | None = None
+        self._busy = False  # a thread answers a turn: the next one waits for it
+        self._at_work: set[asyncio.Future[None]] = set()
         self._beside: deque[tuple[Event, Deployment]] = deque()
         self._lost: deque[str] = deque(maxlen=100_000)
         self._looking: asyncio.Future[None] | None = None
         self._answerer = ThreadPoolExecutor(1, "plimsoll-answer")
         self._looker = ThreadPoolExecutor(1, "plimsoll-beside")
 
-    async def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """The replies, recorded. Raises Unavailable when too many wait, or when the log cannot record."""
-        if self._waiting + len(questions) > self._most_waiting:
+    def put(self, asking: Asking) -> None:
+        """Answer it with the next turn. Raises Unavailable when too many wait, UsageError when a row names no unit."""
+        rows = len(asking.rows)
+        if self._waiting + rows > self._most_waiting:
             raise Unavailable(f"{self._waiting} questions are waiting already; the limit is {self._most_waiting}")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Reply]] = loop.create_future()
-        self._waiting += len(questions)
-        self._turn.append((questions, future))
-        if len(self._turn) == 1 and self._answering is None:
-            loop.call_soon(self._begin, loop)
-        return await future
+        self._maker.check(asking)
+        self._waiting += rows
+        self._askings.append(asking)
+        if len(self._askings) == 1:
+            self._since_ns = perf_counter_ns()
+            if not self._busy:
+                self._loop.call_soon(self._begin)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._answering is not None or not self._turn:
+    def _begin(self) -> None:
+        """Answer what has gathered: here, where nothing of it takes long."""
+        if self._busy or not self._askings:
             return
-        turn, self._turn = self._turn, []
-        questions = [question for asked, _ in turn for question in asked]
+        askings, self._askings = self._askings, []
         deployment = self._deployment()
-        self._answering = loop.run_in_executor(self._answerer, self._pipeline.reply, turn_of(questions), deployment)
-        self._answering.add_done_callback(partial(self._end, loop, turn, deployment))
+        before_us = (0, 0, 0, (perf_counter_ns() - self._since_ns) // 1000)
+        turn = self._maker.turn(askings, self._now(), before_us)
+        if len(turn) <= _TOGETHER and self._pipeline.swift(deployment):
+            try:
+                decided = self._pipeline.decide(turn, deployment)
+            except Exception as error:  # noqa: BLE001 - the supervisor of turns: whoever waits is told
+                self._fail(askings, error)
+                return
+            self._record(askings, decided, deployment)
+            return
+        self._busy = True
+        work = self._loop.run_in_executor(self._answerer, self._pipeline.decide, turn, deployment)
+        work.add_done_callback(partial(self._decided, askings, deployment))
+
+    def _decided(self, askings: Sequence[Asking], deployment: Deployment, work: asyncio.Future[Decided]) -> None:
+        self._busy = False
+        error = work.exception()
+        if error is None:
+            self._record(askings, work.result(), deployment)
+        else:
+            self._fail(askings, error)
+        self._begin()
+
+    def _record(self, askings: Sequence[Asking], decided: Decided, deployment: Deployment) -> None:
+        """Make the events durable, then hand out the replies: at once, or when the disk has them."""
+        began_ns = perf_counter_ns()
+        if self._log.waits:
+            work = asyncio.ensure_future(self._log.append_async(decided.records))
+            self._at_work.add(work)
+            work.add_done_callback(partial(self._recorded, askings, decided, deployment, began_ns))
+            return
+        failed: Exception | None = None
+        try:
+            self._log.append(decided.records)
+        except Exception as error:  # noqa: BLE001 - the supervisor of turns
+            failed = error
+        self._end(askings, decided, deployment, began_ns, failed)
+
+    def _recorded(
+        self,
+        askings: Sequence[Asking],
+        decided: Decided,
+        deployment: Deployment,
+        began_ns: int,
+        work: asyncio.Future[None],
+    ) -> None:
+        self._at_work.discard(work)
+        self._end(askings, decided, deployment, began_ns, work.exception())
 
     def _end(
         self,
-        loop: asyncio.AbstractEventLoop,
-        turn: Turn,
+        askings: Sequence[Asking],
+        decided: Decided,
         deployment: Deployment,
-        work: asyncio.Future[list[Reply]],
+        began_ns: int,
+        error: BaseException | None,
     ) -> None:
-        """Hand out the replies, begin the next turn, then let the others have their say."""
-        self._answering = None
-        self._waiting -= sum(len(asked) for asked, _ in turn)
-        error = work.exception()
+        """Hand out the replies, then let the others have their say."""
+        replies = decided.replies
         if error is not None:
-            for _, future in turn:
-                if not future.done():
-                    future.set_exception(error)
-        else:
-            _hand_out(turn, work.result())
-        self._begin(loop)
+            if not (isinstance(error, Unavailable) and self._pipeline.answer_unrecorded):
+                self._fail(askings, error)
+                return
+            replies = [reply._replace(recorded=False) for reply in replies]
+        self._waiting -= len(replies)
+        recorded_ns = perf_counter_ns()
+        start = 0
+        for asking in askings:
+            end = start + len(asking.rows)
+            asking.answered(replies[start:end])
+            start = end
+        self._metrics.answered(replies, record_us=(recorded_ns - began_ns) / 1000.0)
         if error is None:
-            self._metrics.answered(work.result())
-            self._queue([r.event for r in work.result() if r.recorded], deployment)
-            self._look(loop)
+            self._queue(replies, deployment)
 
-    def _queue(self, events: Sequence[Event], deployment: Deployment) -> None:
+    def _fail(self, askings: Sequence[Asking], error: BaseException) -> None:
+        self._waiting -= sum(len(asking.rows) for asking in askings)
+        told = error if isinstance(error, Exception) else Unavailable("the server is stopping")
+        for asking in askings:
+            asking.failed(told)
+
+    # ── beside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _queue(self, replies: Sequence[Reply], deployment: Deployment) -> None:
+        others = beside(deployment)
+        events = [reply.event for reply in replies if any(name != reply.event.served.release for name in others)]
+        if not events:
+            return
         room = max(0, self._most_beside - len(self._beside))
         self._beside.extend((event, deployment) for event in events[:room])
         lost = events[room:]
         self._lost.extend(event.id for event in lost)
         self._metrics.lost.inc(len(lost))
         self._metrics.waiting.set(len(self._beside))
+        self._look()
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self) -> None:
         if self._looking is not None or not (self._beside or self._lost):
             return
         deployment = self._beside[0][1] if self._beside else None
@@ -115,8 +191,8 @@ class Desk:
             events.append(self._beside.popleft()[0])
         lost = list(self._lost)
         self._lost.clear()
-        self._looking = loop.run_in_executor(self._looker, self._ask_others, events, deployment, lost)
-        self._looking.add_done_callback(partial(self._looked, loop, events))
+        self._looking = self._loop.run_in_executor(self._looker, self._ask_others, events, deployment, lost)
+        self._looking.add_done_callback(partial(self._looked, events))
 
     def _ask_others(self, events: Sequence[Event], deployment: Deployment | None, lost: Sequence[str]) -> None:
         if lost:
@@ -124,27 +200,18 @@ class Desk:
         if deployment is not None:
             self._pipeline.beside(events, deployment)
 
-    def _looked(self, loop: asyncio.AbstractEventLoop, events: Sequence[Event], work: asyncio.Future[None]) -> None:
+    def _looked(self, events: Sequence[Event], work: asyncio.Future[None]) -> None:
         self._looking = None
         error = work.exception()
         if error is not None:
             self._metrics.lost.inc(len(events))
             _log.error("%d answers have nothing beside them: %s", len(events), error)
         self._metrics.waiting.set(len(self._beside))
-        self._look(loop)
+        self._look()
 
     async def close(self) -> None:
         """Wait until every question is answered and the others have had their say; then stop the threads."""
-        while working := [work for work in (self._answering, self._looking) if work is not None]:
-            await asyncio.wait(working)
-            await asyncio.sleep(0)  # their callbacks begin what comes next
+        while self._waiting or self._looking is not None:
+            await asyncio.sleep(0.001)
         self._answerer.shutdown()
         self._looker.shutdown()
-
-
-def _hand_out(turn: Turn, replies: Sequence[Reply]) -> None:
-    start = 0
-    for asked, future in turn:
-        if not future.done():  # its caller may have gone; the event is recorded all the same
-            future.set_result(list(replies[start : start + len(asked)]))
-        start += len(asked)

@@ -6,8 +6,7 @@ at (``/health``, ``/metrics``). Every error is ``{"error": "…"}`` with the sta
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -21,9 +20,8 @@ from plimsoll import __version__
 from plimsoll.capability import Capability
 from plimsoll.errors import PlimsollError
 from plimsoll.kernel.access import Action
-from plimsoll.kernel.records import Question
 from plimsoll.kernel.rollout import Deployment, shares
-from plimsoll.serving import oip
+from plimsoll.serving import oip, plain
 from plimsoll.serving.bodies import body_of
 from plimsoll.serving.conduct import all_answered, known, unpinned
 from plimsoll.serving.form import Form
@@ -33,7 +31,7 @@ from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.packing import Packed
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import status_of
-from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, read_json, refusal, tensors
+from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer
 from plimsoll.serving.slashes import WithoutTrailingSlash
 
@@ -63,31 +61,13 @@ class Counter(Protocol):
         """The releases that are loaded."""
         ...
 
-    def question(
-        self, inputs: Mapping[str, Any], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
-    ) -> Question: ...
-
-    async def ask(self, questions: list[Question]) -> list[Reply]: ...
+    async def ask(
+        self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
+    ) -> Sequence[Reply]:
+        """The replies, recorded."""
+        ...
 
     async def tell(self, reports: list[Report]) -> Counts: ...
-
-
-class _Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    inputs: dict[str, Any]
-
-
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one question as JSON. ``score`` is null where ``action`` is ``abstain`` or ``person``: that is no
-    answer. ``reason`` is empty for a plain one, else why and what stands in; ``says`` is the same in words."""
-
-    event_id: str
-    score: float | tuple[float, ...] | None
-    action: str
-    release: str
-    asked_at: datetime
-    classes: tuple[str, ...] = ()
-    reason: str = ""
-    says: str = ""
 
 
 class Edge:
@@ -152,11 +132,11 @@ class Edge:
         return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
     async def _ask(self, request: Request) -> Response:
-        return await self._one(request, lambda body: read_json(body, _Ask).inputs)
+        return await self._one(request, plain.inputs)
 
     async def _ask_plainly(self, request: Request) -> Response:
         """The question's columns are the fields of the body."""
-        return await self._one(request, lambda body: read_json(body, dict[str, Any]))
+        return await self._one(request, plain.fields)
 
     async def _one(self, request: Request, columns: Callable[[bytes], dict[str, Any]]) -> Response:
         self._known(request)
@@ -164,38 +144,22 @@ class Edge:
 
         async def answered() -> oip.Written:
             (reply,) = await self._replies(request, [self._at.form.read(columns(body))])
-            return oip.Written(msgspec.json.encode(self._said(reply)))
+            return oip.Written(plain.write(reply, self._task.classes))
 
         return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
 
     async def _replies(
-        self, request: Request, asked: Sequence[Mapping[str, Any]], *, anonymous: bool = False
+        self, request: Request, asked: Sequence[dict[str, Any]], *, anonymous: bool = False
     ) -> Sequence[Reply]:
         ticket, span = request.state.ticket, request.state.span
         trace_id = span.trace_id if span is not None else ""
-        return all_answered(
-            await self._at.ask(
-                [self._at.question(inputs, ticket, trace_id=trace_id, anonymous=anonymous) for inputs in asked]
-            )
-        )
+        return all_answered(await self._at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous))
 
     async def _outcomes(self, request: Request) -> Response:
         body = await body_of(request, self._at.body_limit_bytes)
-        said = read_json(body, list[Report] | Report)
+        said = plain.read_json(body, list[Report] | Report)
         counts = await self._at.tell(said if isinstance(said, list) else [said])
         return json_bytes(msgspec.json.encode(counts))
-
-    def _said(self, reply: Reply) -> Said:
-        return Said(
-            event_id=reply.event.id,
-            score=reply.score,
-            action=reply.event.action,
-            release=reply.given.release,
-            asked_at=reply.event.at,
-            classes=self._task.classes,
-            reason=reply.event.reason,
-            says=reply.says,
-        )
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
 

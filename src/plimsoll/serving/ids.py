@@ -19,12 +19,25 @@ _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM_A = 0xFFF << 64
 _RANDOM_B = (1 << 62) - 1
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit that holds the variant, two bits, and two bits of what was random."""
 
 
 def random_id(unit: str, asked_at: datetime) -> str:
     """An id that nobody can guess: 74 random bits."""
     del unit
     return _written(asked_at, int.from_bytes(os.urandom(10)))
+
+
+def random_ids(count: int, asked_at: datetime) -> list[str]:
+    """As many ids as ``random_id`` would give one by one, for the price of a few: one read of randomness for all."""
+    digits = os.urandom(10 * count).hex()
+    at = f"{int(asked_at.timestamp() * 1000) & 0xFFFFFFFFFFFF:012x}"
+    front = f"{at[:8]}-{at[8:]}-7"
+    return [
+        f"{front}{digits[i : i + 3]}-{_VARIANTS[digits[i + 3]]}{digits[i + 4 : i + 7]}-{digits[i + 7 : i + 19]}"
+        for i in range(0, 20 * count, 20)
+    ]
 
 
 class SeededIds:

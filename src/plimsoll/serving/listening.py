@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from plimsoll.errors import UsageError
+from plimsoll.serving.protocol import HotProtocol
 
 
 class Draining(uvicorn.Server):
@@ -28,6 +29,13 @@ class Draining(uvicorn.Server):
             super().handle_exit(sig, frame)
         else:
             self._begin()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # ten ticks a second
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HotProtocol):
+                    connection.sweep()
+        return await super().on_tick(counter)
 
     def drain(self) -> None:
         self._begun = True

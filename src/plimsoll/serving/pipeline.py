@@ -18,7 +18,7 @@ from plimsoll.features import Ages
 from plimsoll.kernel.ports import EventLog
 from plimsoll.kernel.promise import ENDS
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
-from plimsoll.kernel.rollout import Deployment
+from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.kernel.rollout import beside as who_else
 from plimsoll.serving.answering import Said, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
@@ -113,7 +113,7 @@ class Pipeline:
         self._keys = QuestionKey(capability)
         self._prices = prices if prices is not None and prices.known else None
         self._timeout_ms = timeout_ms
-        self._answer_unrecorded = answer_unrecorded
+        self.answer_unrecorded = answer_unrecorded
         self._recording = recording or Recording(capability, None)
 
     def answer(self, questions: Sequence[Question], deployment: Deployment) -> list[Event]:
@@ -141,19 +141,28 @@ class Pipeline:
         if self._prices is not None:
             cost_usd = self._prices.each_usd(cpu_s=self._timing.cpu_s() - began_s, questions=len(turn))
         replies = self._replies(turn, served, instead, deployment, cost_usd)
-        records: list[Record] = [self._recording.event(reply.event, fleet.loaded) for reply in replies]
+        records: list[Record] = [reply.event for reply in replies]
+        if not self._recording.whole:
+            records = [self._recording.event(reply.event, fleet.loaded) for reply in replies]
         for reply in replies if instead else ():
             if reply.given is not reply.event.served and stood_in(reply.event) != "cached":
                 also = Beside(event=reply.event.id, answers=(reply.given,))
                 records.append(self._recording.beside(also, reply.event, fleet.loaded))
         return Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
 
+    def swift(self, deployment: Deployment) -> bool:
+        """Whether whoever may answer now does so in microseconds and without I/O, so that an event loop may wait."""
+        loaded = self._fleet.loaded
+        return (self._cache is None or self._cache.inline) and all(
+            loaded[name].inline for name in shares(deployment) if name in loaded
+        )
+
     def recorded(self, decided: Decided, error: Unavailable | None) -> list[Reply]:
         """The replies, now that the records are durable; or are not, and ``error`` says why: it is raised, but where
         answering unrecorded was asked for."""
         if error is None:
             return decided.replies
-        if not self._answer_unrecorded:
+        if not self.answer_unrecorded:
             raise error
         return [reply._replace(recorded=False) for reply in decided.replies]
 

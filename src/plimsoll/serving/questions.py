@@ -6,7 +6,7 @@ question's time is passed in: the server's clock when it serves, the recorded ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,11 @@ from zoneinfo import ZoneInfo
 from plimsoll.capability import Capability, Source
 from plimsoll.errors import UsageError, nearest
 from plimsoll.kernel.records import Question
-from plimsoll.serving.ids import IdSource, random_id
+from plimsoll.serving.asking import Asking
+from plimsoll.serving.batch import Batch, Turn, microseconds
+from plimsoll.serving.ids import IdSource, random_id, random_ids
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class QuestionMaker:
@@ -25,6 +29,7 @@ class QuestionMaker:
         self._sticky = source.sticky or source.unit
         self._asked_at = source.asked_at
         self._block = _block_of(source)
+        self._by_column = source.block not in ("day", "hour")
         self._ids = ids
 
     def __call__(
@@ -56,6 +61,50 @@ class QuestionMaker:
             tenant=tenant,
             principal=principal,
             trace_id=trace_id,
+        )
+
+    def check(self, asking: Asking) -> None:
+        """Raises UsageError where the column that names the unit, or the block, is missing or null."""
+        for inputs in asking.rows:
+            if not asking.anonymous and inputs.get(self._sticky) is None:
+                named(inputs, self._sticky)
+            if self._by_column:
+                self._block(_NEVER, inputs)
+
+    def turn(self, askings: Sequence[Asking], asked_at: datetime, before_us: tuple[int, ...]) -> Turn:
+        """The questions of several requests that are asked now, as columns. The rows' own time is filled in place
+        where it is absent; they have passed ``check``."""
+        rows = [inputs for asking in askings for inputs in asking.rows]
+        ids = random_ids(len(rows), asked_at)
+        sticky, at_column = self._sticky, self._asked_at
+        units: list[str] = []
+        tenants: list[str] = []
+        principals: list[str] = []
+        trace_ids: list[str] = []
+        for asking in askings:
+            tenant, principal, trace_id = asking.ticket.tenant, asking.ticket.principal, asking.trace_id
+            for inputs in asking.rows:
+                if inputs.get(at_column) is None:
+                    inputs[at_column] = asked_at
+                if asking.anonymous:
+                    inputs[sticky] = ids[len(units)]
+                units.append(str(inputs[sticky]))
+                tenants.append(tenant)
+                principals.append(principal)
+                trace_ids.append(trace_id)
+        if self._by_column:
+            blocks = [self._block(asked_at, inputs) for inputs in rows]
+        else:
+            blocks = [self._block(asked_at, {})] * len(rows)
+        return Turn(
+            batch=Batch(ids, rows, [microseconds(asked_at)] * len(rows)),
+            units=units,
+            blocks=blocks,
+            asked_at=[asked_at] * len(rows),
+            tenants=tenants,
+            principals=principals,
+            trace_ids=trace_ids,
+            before_us=before_us,
         )
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plimsoll.errors import PlimsollError, UsageError
+from plimsoll.errors import PlimsollError
 from plimsoll.serving.oip import Written
 from plimsoll.serving.refusals import A_BUG, body_of_refusal, headers_of_refusal
 
@@ -31,15 +31,6 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 
 OTHER_ERRORS: Mapping[Any, Any] = {HTTPException: _no_route, Exception: _bug}
-
-
-def read_json(body: bytes, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"the body is not what it should be: {error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"the body is not valid JSON: {error}") from error
 
 
 def json_response(value: Any, status: int = 200) -> Response:

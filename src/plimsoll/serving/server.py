@@ -14,7 +14,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,18 +27,21 @@ from plimsoll.data import Contract
 from plimsoll.errors import PlimsollError, Unavailable, UsageError
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Objects, OnlineFeatures, ReleaseRow
-from plimsoll.kernel.records import FALLBACK, Question
+from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
+from plimsoll.serving.asking import Asking, Awaited
 from plimsoll.serving.certificates import Certificates
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.edge import Edge
 from plimsoll.serving.feature_metrics import FeatureMetrics
 from plimsoll.serving.form import Form
+from plimsoll.serving.gate import Gate
 from plimsoll.serving.listening import Draining, listening, loop_factory
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
 from plimsoll.serving.pipeline import Pipeline, Reply
+from plimsoll.serving.protocol import HotProtocol
 from plimsoll.serving.questions import QuestionMaker
 from plimsoll.serving.recording import Recording, Seal
 from plimsoll.serving.replica import Fleet, needed
@@ -125,7 +129,7 @@ class Server:
         )
         self._catalog = catalog
         self._clock = clock
-        self._make = QuestionMaker(capability)
+        self._log = log
         self._inbox = OutcomeInbox(log, task=capability.task, maturity=capability.maturity)
         self._deployment = Deployment(capability=capability.name, has_fallback=capability.fallback is not None)
         self._refreshing = threading.Lock()
@@ -162,22 +166,18 @@ class Server:
             return f"{self.capability.name}: no release is live, and no fallback is declared"
         return f"release {short(live)} is not ready: {refused.get(live, 'it is not in the catalog')}"
 
-    def question(
-        self, inputs: Mapping[str, Any], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
-    ) -> Question:
-        return self._make(
-            inputs,
-            self._clock.now(),
-            tenant=ticket.tenant,
-            principal=ticket.principal,
-            trace_id=trace_id,
-            anonymous=anonymous,
-        )
-
-    async def ask(self, questions: list[Question]) -> list[Reply]:
+    def put(self, asking: Asking) -> None:
+        """Answer it with the next turn. Raises what ``Desk.put`` raises."""
         if self._desk is None:
             raise Unavailable("the server has not started yet")
-        return await self._desk.ask(questions)
+        self._desk.put(asking)
+
+    async def ask(
+        self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
+    ) -> Sequence[Reply]:
+        asking = Awaited(rows, ticket, trace_id=trace_id, anonymous=anonymous)
+        self.put(asking)
+        return await asking.future
 
     async def tell(self, reports: list[Report]) -> Counts:
         counts = await asyncio.to_thread(self._inbox.tell, reports, self._clock.now())
@@ -238,6 +238,9 @@ class Server:
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
         desk = self._desk = Desk(
             pipeline=self.pipeline,
+            log=self._log,
+            maker=QuestionMaker(self.capability),
+            now=self._clock.now,
             deployment=lambda: self._deployment,
             metrics=self.metrics,
             most_waiting=self.settings.most_waiting,
@@ -281,10 +284,12 @@ class Server:
     async def run(self, listener: socket.socket | None = None) -> None:
         """Serve until told to stop (SIGTERM, SIGINT, or ``stop``): not ready any more, then drained, then done."""
         listener = listener or self.listen()
+        gate = Gate([self], body_limit_bytes=self.settings.body_limit_bytes)
         config = uvicorn.Config(
             self.app,
             loop="none",
-            http="httptools",
+            http=partial(HotProtocol, gate),  # type: ignore[arg-type]
+            ws="none",
             lifespan="on",
             access_log=False,
             log_config=None,

@@ -113,10 +113,8 @@ class Calls:
             parameters=parameters_of(request.parameters),
             outputs=[(output.name, parameters_of(output.parameters)) for output in request.outputs],
         )
-        questions = [
-            at.question(inputs, ticket, trace_id=trace_id, anonymous=asked.anonymous) for inputs in asked.questions
-        ]
-        made = oip.outputs_of(all_answered(await at.ask(questions)), task)
+        replies = await at.ask(asked.questions, ticket, trace_id=trace_id, anonymous=asked.anonymous)
+        made = oip.outputs_of(all_answered(replies), task)
         response = self._answers["ModelInfer"](model_name=request.model_name, id=request.id)
         write(response, [made[o.name] for o in asked.outputs], raw=bool(request.raw_input_contents))
         return response

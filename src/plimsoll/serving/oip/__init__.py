@@ -6,6 +6,7 @@ are Triton's extensions. One codec for both edges: REST differs from gRPC only i
 """
 
 from plimsoll.serving.oip.asking import InferRequest, Wanted, asked
+from plimsoll.serving.oip.lane import Lane
 from plimsoll.serving.oip.metadata import model_metadata, server_metadata
 from plimsoll.serving.oip.outputs import Output, output_names, outputs_of
 from plimsoll.serving.oip.reading import InferBody, read_request
@@ -15,6 +16,7 @@ from plimsoll.serving.oip.writing import Written, write_reply
 __all__ = [
     "InferBody",
     "InferRequest",
+    "Lane",
     "Output",
     "Tensor",
     "Wanted",

@@ -49,6 +49,11 @@ class SegmentLog:
         self._intact: set[Path] = set()
         self._repairs = repair(self._folder) + compaction.clear(self._folder)
 
+    @property
+    def waits(self) -> bool:
+        """Whether ``append`` waits for the disk; if not, it returns in microseconds."""
+        return self._durable
+
     def repairs(self) -> list[str]:
         """What dead writers left and opening put right: one sentence each."""
         return list(self._repairs)

@@ -1,0 +1,164 @@
+"""What the connections of a server share: which requests are hot, and how each kind of them is read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from plimsoll.capability import Capability
+from plimsoll.serving import plain
+from plimsoll.serving.asking import Asking
+from plimsoll.serving.conduct import all_answered
+from plimsoll.serving.form import Form
+from plimsoll.serving.metrics import Metrics
+from plimsoll.serving.oip import InferRequest, Lane
+from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.seams import Admission, Headers, Tracer
+
+_MOST_HEADS = 1_024
+_LONGEST_HEAD = 2_048
+
+
+class Counter(Protocol):
+    """A capability that answers."""
+
+    capability: Capability
+    form: Form
+    metrics: Metrics
+    admission: Admission
+    tracer: Tracer | None
+
+    def put(self, asking: Asking) -> None: ...
+
+
+class Read(NamedTuple):
+    """What a body asks: the rows, whether they name no unit, and what its response depends on besides."""
+
+    rows: Sequence[dict[str, Any]]
+    anonymous: bool
+    request: Any
+
+
+class Route(Protocol):
+    """One hot route of one capability: a body read, a response's body written. Both raise PlimsollError."""
+
+    counter: Counter
+    operation: str
+
+    def read(self, body: bytes) -> Read: ...
+
+    def write(self, request: Any, replies: Sequence[Reply]) -> bytes: ...
+
+
+class InferRoute:
+    """The Open Inference Protocol's inference, in JSON both ways."""
+
+    operation = "/v2/models/{model}/infer"
+
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self._lane = Lane(counter.capability.name, counter.form, counter.capability.task.kind)
+
+    def read(self, body: bytes) -> Read:
+        request = self._lane.read(body)
+        return Read(request.questions, request.anonymous, request)
+
+    def write(self, request: InferRequest, replies: Sequence[Reply]) -> bytes:
+        return self._lane.write(request, all_answered(replies))
+
+
+class PlainRoute:
+    """One question as named fields: the body's own, or those under ``inputs``."""
+
+    def __init__(self, counter: Counter, operation: str, columns: Callable[[bytes], dict[str, Any]]) -> None:
+        self.counter = counter
+        self.operation = operation
+        self._columns = columns
+        self._classes = counter.capability.task.classes
+
+    def read(self, body: bytes) -> Read:
+        return Read((self.counter.form.read(self._columns(body)),), False, None)
+
+    def write(self, request: Any, replies: Sequence[Reply]) -> bytes:
+        return plain.write(all_answered(replies)[0], self._classes)
+
+
+class Head(NamedTuple):
+    """The head of a hot request: where it goes, its headers, and how long its body is."""
+
+    route: Route
+    headers: list[tuple[bytes, bytes]]
+    length: int
+
+
+class Gate:
+    """The hot routes of a server, and the heads of hot requests that were parsed before.
+
+    A client sends the same head with every request, but for the length. One that was parsed before, byte for byte,
+    means the same again, whichever connection it comes on: it need not be parsed a second time.
+    """
+
+    def __init__(self, counters: Sequence[Counter], *, body_limit_bytes: int) -> None:
+        self.body_limit_bytes = body_limit_bytes
+        self.heads: dict[bytes, Head] = {}
+        self._routes: dict[bytes, Route] = {}
+        for counter in counters:
+            name = counter.capability.name.encode()
+            self._routes[b"/v2/models/" + name + b"/infer"] = InferRoute(counter)
+            plainly, ask = "/v1/capabilities/{model}", "/v1/capabilities/{model}/ask"
+            self._routes[b"/v1/capabilities/" + name] = PlainRoute(counter, plainly, plain.fields)
+            self._routes[b"/v1/capabilities/" + name + b"/ask"] = PlainRoute(counter, ask, plain.inputs)
+        self._date: list[tuple[bytes, bytes]] = []
+        self._front = b""
+
+    def hot(self, method: bytes, url: bytes, version: str, headers: Headers) -> Head | None:
+        """Where a request goes that has nothing unusual about it; None for all that the ASGI application answers."""
+        route = self._routes.get(url)
+        if route is None or method != b"POST" or version != "1.1":
+            return None
+        length = -1
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name in _UNUSUAL or (name in _USUAL and value.lower() not in _USUAL[name]):
+                return None
+        if not 0 <= length <= self.body_limit_bytes:
+            return None
+        return Head(route, list(headers), length)
+
+    def learn(self, raw: bytes, head: Head) -> None:
+        if len(raw) <= _LONGEST_HEAD:
+            if len(self.heads) >= _MOST_HEADS:  # clients whose every head is another one: no use in keeping them
+                self.heads.clear()
+            self.heads[raw] = head
+
+    def front(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """How a good response begins, up to the length; made anew when the server's default headers change."""
+        if default_headers is not self._date:
+            self._date = default_headers
+            lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
+            self._front = b"HTTP/1.1 200 OK\r\n" + lines + b"content-type: application/json\r\ncontent-length: "
+        return self._front
+
+
+_UNUSUAL = frozenset(
+    [
+        b"transfer-encoding",
+        b"content-encoding",
+        b"expect",
+        b"upgrade",
+        b"idempotency-key",
+        b"inference-header-content-length",
+    ]
+)
+_USUAL = {
+    b"connection": frozenset([b"keep-alive"]),
+    b"content-type": frozenset([b"application/json", b"application/json; charset=utf-8"]),
+}
+
+
+def problem(message: str) -> bytes:
+    """The body of a refusal that has no PlimsollError to it."""
+    return msgspec.json.encode({"error": message})
