@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import signal
 import socket
@@ -184,10 +183,21 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.operations.upkeep import Upkeep
-    from plimsoll.serving import CacheMetrics, Certificates, Prices, Server, ServerSettings, open_admission, open_cache
+    from plimsoll.serving import (
+        CacheMetrics,
+        Certificates,
+        Prices,
+        RequestLog,
+        Server,
+        ServerSettings,
+        configure_logs,
+        open_admission,
+        open_cache,
+        open_tracer,
+    )
     from plimsoll.store import Retention
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logs(settings.log.format, settings.log.level)
     with open_home(settings) as home:
         log, online = home.log(), home.online()
         for repair in (*home.repairs(), *log.repairs(), *online.repairs()):
@@ -196,6 +206,8 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         chosen = settings.server
         admission = open_admission(settings.access, settings.limits, home.catalog.access, settings.pepper)
         cache = open_cache(capability, settings.cache)
+        tls = Certificates(settings.tls) if settings.tls.certificate or settings.tls.key else None
+        tracer = open_tracer(settings.tracing, scheme="https" if tls else "http")
         server = Server(
             capability=capability,
             catalog=home.catalog,
@@ -205,7 +217,8 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             clock=home.clock,
             admission=admission,
             cache=cache,
-            certificates=Certificates(settings.tls) if settings.tls.certificate or settings.tls.key else None,
+            certificates=tls,
+            tracer=tracer,
             settings=ServerSettings(
                 host=chosen.host,
                 port=chosen.port,
@@ -216,6 +229,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             ),
             seal=home.seal(capability),
             prices=Prices(*msgspec.structs.astuple(settings.cost)),
+            requests=RequestLog(slow_ms=settings.log.slow_ms, share=settings.log.requests),
         )
         server.metrics.event_log_bytes = partial(size_of, settings.segments)
 
@@ -275,5 +289,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
                 admission.close()
                 if cache is not None:
                     cache.close()
+                if tracer is not None:
+                    tracer.close()
                 log.close()
                 online.close()

@@ -105,6 +105,33 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     ] = "fallback"
 
 
+class Tracing(msgspec.Struct, frozen=True, kw_only=True):
+    """``[tracing]``: where traces go."""
+
+    endpoint: Annotated[
+        str,
+        Meta(description="OTLP/HTTP: `http://collector:4318/v1/traces`; empty sends none. Needs `plimsoll[tracing]`."),
+    ] = ""
+    share: Annotated[
+        float, Meta(ge=0, le=1, description="Share of the requests that are traced, where the caller says nothing.")
+    ] = 0.01
+    service: Annotated[str, Meta(description="`service.name` of the spans.")] = "plimsoll"
+    timeout_s: Annotated[float, Meta(gt=0, description="Seconds before sending spans is given up.")] = 5.0
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """``[log]``: what a server writes to standard error."""
+
+    format: Annotated[Literal["text", "json"], Meta(description="Lines for people, or an object a line.")] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least level that is written.")
+    ] = "warning"
+    slow_ms: Annotated[
+        float, Meta(ge=0, description="Milliseconds from which a request has a line of its own; 0: never.")
+    ] = 1_000.0
+    requests: Annotated[float, Meta(ge=0, le=1, description="Share of all requests that have a line.")] = 0.0
+
+
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """``[cost]``: what a second of the machine costs, so that an answer has a price."""
 
@@ -130,6 +157,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     loop: Loop = Loop()
     webhook: Webhook = Webhook()
     cost: Cost = Cost()
+    tracing: Tracing = Tracing()
+    log: Log = Log()
     access: Access = Access()
     limits: Limits = Limits()
     tls: Tls = Tls()

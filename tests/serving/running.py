@@ -104,7 +104,7 @@ def deploy(catalog: SqlCatalog, deployment: Deployment) -> Deployment:
     return catalog.commit(Commit(deployment=made, entries=()), None)
 
 
-PLUGS = ("admission", "certificates", "tracer", "policy", "cache", "prices")
+PLUGS = ("admission", "certificates", "tracer", "policy", "cache", "prices", "requests")
 
 
 @contextmanager

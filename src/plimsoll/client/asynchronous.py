@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ class AsyncClient:
         token: str = "",
         connections: int = 100,
         tls: ssl.SSLContext | None = None,
+        traceparent: Callable[[], str] | None = None,
     ) -> None:
         try:
             import aiohttp
@@ -40,7 +41,7 @@ class AsyncClient:
             raise UsageError(
                 "AsyncClient needs aiohttp, which is not installed", hint="pip install 'plimsoll[client]'"
             ) from error
-        self._at = Address(url, capability, key=key, token=token)
+        self._at = Address(url, capability, key=key, token=token, traceparent=traceparent)
         self._timeout_s, self._retries = timeout_s, retries
         self._budget = RetryBudget()
         self._errors = (aiohttp.ClientError, TimeoutError, OSError)

@@ -6,7 +6,7 @@ import http.client
 import queue
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -27,8 +27,9 @@ class Client:
     ``timeout_s``: the deadline of a call, its retries included; the server is told what is left of it. ``retries``: how
     often a request is sent again where that is safe: it was never taken, the server said to come back (429, 503), or it
     carries a key under which a running server gives its first answer again. Over all calls, retries are a tenth of the
-    requests at most. ``key``: an API key; ``token``: a JWT. Raises UsageError for a question that is wrong, Refused
-    for a caller who may not, Unavailable when nobody answers in time, Broken for the server's own faults.
+    requests at most. ``key``: an API key; ``token``: a JWT.
+    ``traceparent``: gives the W3C header of the span that asks, or ``""``. Raises UsageError for a question that is
+    wrong, Refused for a caller who may not, Unavailable when nobody answers in time, Broken for the server's own faults.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class Client:
         token: str = "",
         connections: int = 8,
         tls: ssl.SSLContext | None = None,
+        traceparent: Callable[[], str] | None = None,
     ) -> None:
-        self._at = Address(url, capability, key=key, token=token)
+        self._at = Address(url, capability, key=key, token=token, traceparent=traceparent)
         self._timeout_s, self._retries = timeout_s, retries
         self._tls = tls
         self._budget = RetryBudget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
@@ -57,7 +57,15 @@ class Request(NamedTuple):
 class Address:
     """Where the server is, which capability is asked, and as whom. The credential appears in no message."""
 
-    def __init__(self, url: str, capability: str, *, key: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        capability: str,
+        *,
+        key: str = "",
+        token: str = "",
+        traceparent: Callable[[], str] | None = None,
+    ) -> None:
         if key and token:
             raise UsageError("give a key or a token, not both", hint="key=… for an API key, token=… for a JWT")
         self.url = url
@@ -66,6 +74,7 @@ class Address:
             raise UsageError(f"{url!r} is no address of a server", hint='for example "http://127.0.0.1:8080"')
         self._base = self.parts.path.rstrip("/")
         self._capability = f"/v1/capabilities/{quote(capability, safe='')}"
+        self._traceparent = traceparent
         self._headers = {"content-type": "application/json"}
         if key:
             self._headers["x-api-key"] = key
@@ -75,6 +84,8 @@ class Address:
     def question(self, inputs: Mapping[str, Any]) -> Request:
         """Times may be datetimes; None is a missing value."""
         headers = self._headers | {"idempotency-key": str(uuid.uuid4())}
+        if self._traceparent is not None and (parent := self._traceparent()):
+            headers["traceparent"] = parent
         return Request(self._base + self._capability, msgspec.json.encode(inputs), headers)
 
     def outcomes(self, outcomes: Iterable[tuple[str, Label, datetime | None]]) -> Request:

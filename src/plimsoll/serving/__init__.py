@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
     from plimsoll.serving.ids import SeededIds, random_id
+    from plimsoll.serving.logs import RequestLog, configure_logs
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
     from plimsoll.serving.pipeline import Pipeline, Reply
     from plimsoll.serving.questions import QuestionMaker
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.route import position, target
     from plimsoll.serving.server import Server, ServerSettings
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
+    from plimsoll.serving.tracing import open_tracer
 
 __all__ = [
     "CacheMetrics",
@@ -39,15 +41,18 @@ __all__ = [
     "QuestionMaker",
     "Recording",
     "Reply",
+    "RequestLog",
     "SeededIds",
     "Server",
     "ServerSettings",
     "Timing",
     "VirtualTiming",
     "WallTiming",
+    "configure_logs",
     "needed",
     "open_admission",
     "open_cache",
+    "open_tracer",
     "position",
     "random_id",
     "target",
@@ -65,15 +70,18 @@ _HOMES = {
     "QuestionMaker": "questions",
     "Recording": "recording",
     "Reply": "pipeline",
+    "RequestLog": "logs",
     "SeededIds": "ids",
     "Server": "server",
     "ServerSettings": "server",
     "Timing": "timing",
     "VirtualTiming": "timing",
     "WallTiming": "timing",
+    "configure_logs": "logs",
     "needed": "replica",
     "open_admission": "admission.opening",
     "open_cache": "caching.opening",
+    "open_tracer": "tracing",
     "position": "route",
     "random_id": "ids",
     "target": "route",

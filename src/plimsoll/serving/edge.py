@@ -153,7 +153,10 @@ class Edge:
     ) -> Sequence[Reply]:
         ticket, span = request.state.ticket, request.state.span
         trace_id = span.trace_id if span is not None else ""
-        return all_answered(await self._at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous))
+        replies = await self._at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous)
+        if span is not None:
+            span.answered(replies[0].event.stages_us)
+        return all_answered(replies)
 
     async def _outcomes(self, request: Request) -> Response:
         body = await body_of(request, self._at.body_limit_bytes)

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from plimsoll.kernel.records import STAGES as EVENT_STAGES
 from plimsoll.serving.cost import Prices
+from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.outcomes import Counts
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.tallies import Buckets, ByLabels, ByName, Cell
@@ -79,9 +80,10 @@ class Metrics:
     """One capability's counters. ``text`` writes them; ``exposition`` writes several capabilities' together.
 
     ``circuits``, ``queues`` and ``event_log_bytes`` are asked at each scrape; a server sets those that it has.
+    ``requests``: who writes lines about some of them.
     """
 
-    def __init__(self, capability: str, *, prices: Prices | None = None) -> None:
+    def __init__(self, capability: str, *, prices: Prices | None = None, requests: RequestLog | None = None) -> None:
         self.capability = capability
         self.prices = prices or Prices()
         self.lost, self.unrecorded, self.waiting, self.ready, self.version = (Cell() for _ in range(5))
@@ -91,6 +93,7 @@ class Metrics:
         self.answers: ByLabels[tuple[str, str]] = ByLabels()
         self.tenants = ByName()
         self.hits, self.cost_usd = 0, 0.0
+        self._requests = requests
         self._reasons: ByLabels[str] = ByLabels()
         self._errors: ByLabels[str] = ByLabels()
         self._outcomes: ByLabels[str] = ByLabels()
@@ -124,6 +127,8 @@ class Metrics:
             for stage, spent_us in zip(EVENT_STAGES, stages_us, strict=False):
                 self.spent(stage, spent_us * 1e-6, len(replies))
             self.spent("record", record_us * 1e-6, len(replies))
+        if replies and self._requests is not None:
+            self._requests.turn(replies, record_us)
 
     def spent(self, stage: str, seconds: float, questions: int = 1) -> None:
         """``questions`` spent this long in ``stage``, together."""

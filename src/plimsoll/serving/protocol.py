@@ -51,6 +51,8 @@ class HotRequest:
         self.response: Response | None = None
 
     def answered(self, replies: Sequence[Reply]) -> None:
+        if self.span is not None:
+            self.span.answered(replies[0].event.stages_us)
         try:
             body = self.head.route.write(self.request, replies)
         except Exception as error:  # noqa: BLE001 - a supervisor: the others of the turn must be told

@@ -101,8 +101,8 @@ class Span(Protocol):
     @property
     def trace_id(self) -> str: ...
 
-    def stage(self, name: str, began_ns: int, ended_ns: int) -> None:
-        """A part of it, on ``time.time_ns``; one of STAGES or ``record``."""
+    def answered(self, stages_us: Sequence[int]) -> None:
+        """Its questions are answered: what their turn spent in each of STAGES."""
         ...
 
     def end(self, status: int) -> None:

@@ -38,6 +38,7 @@ from plimsoll.serving.feature_metrics import FeatureMetrics
 from plimsoll.serving.form import Form
 from plimsoll.serving.gate import Gate
 from plimsoll.serving.listening import Draining, listening, loop_factory
+from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
 from plimsoll.serving.pipeline import Pipeline, Reply
@@ -103,6 +104,7 @@ class Server:
         seal: Seal | None = None,
         certificates: Certificates | None = None,
         prices: Prices | None = None,
+        requests: RequestLog | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
@@ -112,7 +114,7 @@ class Server:
         self.certificates = certificates
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
-        self.metrics = Metrics(capability.name, prices=prices)
+        self.metrics = Metrics(capability.name, prices=prices, requests=requests)
         self.fleet = Fleet(capability, objects, online, measure=True)
         self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
         self.pipeline = Pipeline(

@@ -14,9 +14,9 @@ from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.messages import SERVICE, response_of
 from plimsoll.serving.grpc.tensors import parameters_of, read, write
 from plimsoll.serving.refusals import status_of
-from plimsoll.serving.seams import Headers, Ticket
+from plimsoll.serving.seams import Headers, Span, Ticket
 
-_INFER = f"/{SERVICE}/ModelInfer"
+_INFER = f"{SERVICE}/ModelInfer"
 
 
 class Context(Protocol):
@@ -83,7 +83,7 @@ class Calls:
         span = at.tracer.begin(headers, at.capability.name, _INFER) if at.tracer else None
         status = 500
         try:
-            response = await self._admitted(request, headers, span.trace_id if span is not None else "")
+            response = await self._admitted(request, headers, span)
             status = 200
             return response
         except PlimsollError as error:
@@ -93,15 +93,16 @@ class Calls:
             if span is not None:
                 span.end(status)
 
-    async def _admitted(self, request: Any, headers: Headers, trace_id: str) -> Any:
+    async def _admitted(self, request: Any, headers: Headers, span: Span | None) -> Any:
         """Nothing is read for somebody who may not ask."""
         ticket = self._at.admission.admit(headers, request.model_name)
         try:
-            return await self._answered(request, ticket, trace_id)
+            return await self._answered(request, ticket, span)
         finally:
             ticket.done()
 
-    async def _answered(self, request: Any, ticket: Ticket, trace_id: str) -> Any:
+    async def _answered(self, request: Any, ticket: Ticket, span: Span | None) -> Any:
+        trace_id = span.trace_id if span is not None else ""
         at, task = self._at, self._at.capability.task.kind
         known(at, request.model_name, request.model_version)
         unpinned(request.model_name, request.model_version)
@@ -114,6 +115,8 @@ class Calls:
             outputs=[(output.name, parameters_of(output.parameters)) for output in request.outputs],
         )
         replies = await at.ask(asked.questions, ticket, trace_id=trace_id, anonymous=asked.anonymous)
+        if span is not None:
+            span.answered(replies[0].event.stages_us)
         made = oip.outputs_of(all_answered(replies), task)
         response = self._answers["ModelInfer"](model_name=request.model_name, id=request.id)
         write(response, [made[o.name] for o in asked.outputs], raw=bool(request.raw_input_contents))
