@@ -35,7 +35,7 @@ from plimsoll.operations.notify import LogNotifier
 from plimsoll.operations.story.account import Account, account_of
 from plimsoll.operations.story.page import written
 from plimsoll.operations.story.series import traffic
-from plimsoll.operations.story.wording import names_of, plainly, problem
+from plimsoll.operations.story.wording import names_of, plainly, problem, verb
 from plimsoll.scaffold import sample_plan, write
 from plimsoll.settings import Settings
 from plimsoll.store import SegmentLog
@@ -242,3 +242,14 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found += [value for name, value in attrs if name in ("src", "href", "xlink:href") and value]
+
+
+def test_what_happened_has_one_name_everywhere() -> None:
+    """Each word of the report has a style in the console, and each mark of a gate a sign in the chart."""
+    from plimsoll.cli.narration import STYLES
+    from plimsoll.operations.story.charts import SIGNS
+
+    gates = {verb("gate", ruling) for ruling in ("pass", "fail", "invalid", "inconclusive")}
+    assert gates <= set(SIGNS) and gates <= set(STYLES)
+    kinds = ("started", "advanced", "live", "confirmed", "held", "held_live", "grace", "safe_answer", "rolled_back")
+    assert {verb(kind) for kind in kinds} <= set(STYLES)

@@ -22,29 +22,26 @@ if TYPE_CHECKING:
 
     from plimsoll.operations import Told
 
-VERBS: Mapping[str, tuple[str, str]] = {
-    "started": ("on trial", "cyan"),
-    "advanced": ("advanced", "cyan"),
-    "live": ("live", "bold green"),
-    "confirmed": ("confirmed", "green"),
-    "held": ("held", "yellow"),
-    "resumed": ("resumed", "cyan"),
-    "rolled_back": ("rolled back", "bold red"),
-    "withdrawn": ("withdrawn", "yellow"),
-    "lapsed": ("lapsed", "bold red"),
-    "held_live": ("incident", "bold red"),
-    "grace": ("incident", "bold red"),
-    "safe_answer": ("safe answer", "bold magenta"),
-    "recovered": ("recovered", "bold green"),
-    "retrain": ("retrain", "yellow"),
-    "unchanged": ("unchanged", "dim"),
-    "dropped": ("dropped", "yellow"),
-}
-GATE: Mapping[str, tuple[str, str]] = {
-    "pass": ("gate passed", "green"),
-    "fail": ("gate refused", "bold red"),
-    "invalid": ("gate invalid", "bold magenta"),
-    "inconclusive": ("gate open", "yellow"),
+STYLES: Mapping[str, str] = {
+    "on trial": "cyan",
+    "advanced": "cyan",
+    "live": "bold green",
+    "confirmed": "green",
+    "held": "yellow",
+    "resumed": "cyan",
+    "rolled back": "bold red",
+    "withdrawn": "yellow",
+    "lapsed": "bold red",
+    "incident": "bold red",
+    "safe answer": "bold magenta",
+    "recovered": "bold green",
+    "retrain": "yellow",
+    "unchanged": "dim",
+    "dropped": "yellow",
+    "gate passed": "green",
+    "gate refused": "bold red",
+    "gate invalid": "bold magenta",
+    "gate open": "yellow",
 }
 STATES: Mapping[str, str] = {
     "live": "bold green", "superseded": "default", "refused": "red", "rolled_back": "red", "lapsed": "red",
@@ -113,14 +110,15 @@ def line(told: Told, width: int) -> Text:
     """``17 Feb  advanced     first            answers 25% of the units now: …``, its tail wrapped under itself."""
     from rich.text import Text
 
-    verb, style = GATE.get(told.ruling, ("gate", "")) if told.kind == "gate" else VERBS.get(told.kind, (told.kind, ""))
-    verb = verb.replace("_", " ")
+    from plimsoll.operations.story.wording import verb
+
+    said_short = verb(told.kind, told.ruling)
     indent = DATE + 2 + VERB + 2 + LABEL + 1
     said = Text(told.plain or told.text).wrap(_plain_console(), max(30, width - indent))
     made = Text.assemble(
         (f"{told.at:%-d %b}".rjust(DATE), "dim"),
         "  ",
-        (verb.ljust(VERB + 2), style),
+        (said_short.ljust(VERB + 2), STYLES.get(said_short, "")),
         (told.label.ljust(LABEL) + " ", "bold"),
     )
     for i, part in enumerate(said):
@@ -179,6 +177,7 @@ def _releases(document: Mapping[str, Any], width: int) -> Any:
     from rich.text import Text
 
     from plimsoll.kernel.digest import short
+    from plimsoll.operations.story.wording import verb
 
     table = Table(
         box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), collapse_padding=True, header_style="dim", width=width
@@ -197,7 +196,7 @@ def _releases(document: Mapping[str, Any], width: int) -> Any:
         table.add_row(
             Text(r["label"]),
             *([short(r["digest"])] if roomy else []),
-            Text(ruling, style=GATE.get(ruling, ("", ""))[1]),
+            Text(ruling, style=STYLES.get(verb("gate", ruling), "")),
             _furthest(r["stages"]),
             f"{r['exposed_events']:,}",
             Text(r["state"].replace("_", " "), style=STATES.get(r["state"], "")),

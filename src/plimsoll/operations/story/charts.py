@@ -18,6 +18,8 @@ GOOD, BAD, WARN, ODD = "#2c7a50", "#b3362f", "#a8690b", "#6d4a9e"
 SIGNS: Mapping[str, tuple[str, str]] = {
     "gate passed": ("diamond", GOOD),
     "gate refused": ("diamond", BAD),
+    "gate invalid": ("diamond", ODD),
+    "gate open": ("diamond", WARN),
     "held": ("square", WARN),
     "withdrawn": ("triangle-down", WARN),
     "rolled back": ("triangle-down", BAD),

@@ -31,7 +31,7 @@ def key_figures(a: Account) -> list[Figure]:
         Figure(f"{a.events:,}", "questions answered"),
         Figure(f"{a.outcomes:,}", "outcomes came"),
         Figure(str(len(went_live(a))), "releases went live"),
-        Figure(str(len(refused(a))), "refused at the gate"),
+        Figure(str(len(refused(a))), "not let out by the gate"),
         Figure(str(len(caught(a))), "caught after it"),
         Figure(f"{exposed:,}", "answers from those"),
         Figure(str(len(a.incidents)), "incidents"),

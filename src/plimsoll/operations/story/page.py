@@ -16,12 +16,11 @@ from plimsoll.kernel.verdict import Finding
 from plimsoll.operations.story.account import Account, Passage, Told, account_of, passages, verdict_of
 from plimsoll.operations.story.document import Story, why
 from plimsoll.operations.story.headline import headline, key_figures
-from plimsoll.operations.story.wording import ROUTINE, decisive, problem
+from plimsoll.operations.story.wording import ROUTINE, decisive, problem, verb
 
 if TYPE_CHECKING:
     from plimsoll.operations.rehearsing import Stage
 
-GATE_WORDS = {"pass": "gate passed", "fail": "gate refused", "invalid": "gate invalid", "inconclusive": "gate open"}
 CAUGHT = frozenset({"held", "rolled_back", "lapsed", "held_live", "grace"})
 TONES = {
     "pass": "pass", "fail": "fail", "invalid": "invalid", "inconclusive": "inconclusive", "live": "pass", "gated": "pass",
@@ -180,7 +179,7 @@ def _incidents(a: Account) -> list[_Incident]:
 def _closing(a: Account, at: datetime | None) -> str:
     """What closed it: the decision of that moment."""
     said: Told | None = next((t for t in a.told if t.at == at and t.kind not in ROUTINE), None)
-    return f"{said.label}: {_word(said.kind)}" if said else ""
+    return f"{said.label}: {verb(said.kind)}" if said else ""
 
 
 def _ledger(a: Account) -> Iterable[LedgerRow]:
@@ -199,9 +198,8 @@ def _minute(at: datetime | None) -> str:
 
 
 def _verb(t: Told) -> str:
-    """``gate passed``, ``rolled back``."""
-    return GATE_WORDS[t.ruling] if t.kind == "gate" and t.ruling else _word(t.kind)
+    return verb(t.kind, t.ruling)
 
 
-def _word(kind: str) -> str:
-    return kind.replace("_", " ")
+def _word(state: str) -> str:
+    return state.replace("_", " ")

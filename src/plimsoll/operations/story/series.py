@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.operations.story.account import Account, passages
+from plimsoll.operations.story.wording import verb
 
 Row = dict[str, Any]
 
@@ -71,7 +72,7 @@ def marks(a: Account) -> list[Row]:
         if kind is None or t.release not in a.labels:
             continue
         if t.kind == "gate":
-            kind = "gate passed" if t.ruling == "pass" else "gate refused"
+            kind = verb(t.kind, t.ruling)
         found.append({"who": t.label, "at": iso(t.at), "what": kind, "said": t.plain})
     return found
 

@@ -18,6 +18,15 @@ NameOf = Callable[[str], str]
 ROUTINE = frozenset({"look", "renewed"})
 """Decisions which only say that all goes on as before: counted in a story, told in the ledger."""
 
+_GATE = {"pass": "gate passed", "fail": "gate refused", "invalid": "gate invalid", "inconclusive": "gate open"}
+_VERBS = {"started": "on trial", "held_live": "incident", "grace": "incident"}
+
+
+def verb(kind: str, ruling: str = "") -> str:
+    """What happened, in two words: the same in the console, the report and its charts."""
+    return _GATE.get(ruling, kind) if kind == "gate" else _VERBS.get(kind, kind.replace("_", " "))
+
+
 _SHORT_DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
 _SKEW = re.compile(r"offline/online skew in \S+: (\d+) of (\d+) questions of the last (\S+) hours .*offline: (.*)")
 _LEAK = re.compile(
