@@ -106,3 +106,10 @@ def test_a_question_with_a_text_has_no_matrix(yard: Any) -> None:
     with running(yard) as up:
         status, said = up.infer(matrix())
         assert (status, "no input tensor 'features'" in said["error"]) == (400, True)
+
+
+@pytest.mark.parametrize("value", [2**64, 10**30, -(10**30), 2**63])
+def test_a_number_beyond_64_bits_harms_nobody(up: Running, value: int) -> None:
+    """As an integer no event could hold it: it is read as the float that it is."""
+    status, said = up.infer(matrix([[value, 1]], "FP64"), id="u")
+    assert (status, len(scores(said))) == (200, 1)

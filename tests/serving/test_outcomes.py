@@ -153,3 +153,11 @@ def test_a_label_of_another_task_is_refused(up: Running) -> None:
     """A binary label is 0 or 1."""
     status, said = up.call("POST", "/v1/outcomes", {"event_id": event_ids(up)[0], "label": 2})
     assert (status, "label" in said["error"]) == (400, True)
+
+
+def test_a_time_beyond_the_calendar_is_refused(up: Running) -> None:
+    """The first hours of year 1 east of Greenwich have no UTC, and could not be recorded."""
+    event = up.call("POST", "/v1/capabilities/parcel-late/ask", {"inputs": parcel(1)})[1]["event_id"]
+    report = {"event_id": event, "label": True, "at": "0001-01-01T00:00:00+14:00"}
+    status, said = up.call("POST", "/v1/outcomes", report)
+    assert (status, "beyond the calendar" in said["error"]) == (400, True)

@@ -74,6 +74,43 @@ def test_a_question_may_be_plain_json(up: Running) -> None:
     assert (status, "did you mean 'weight'?" in said["error"]) == (400, True)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"floor": 2**63},
+        {"floor": -(10**30)},
+        {"weight": 10**400},
+        {"asked": "0001-01-01T00:00:00+14:00"},
+        {"asked": "9999-12-31T23:59:59-12:00"},
+    ],
+    ids=str,
+)
+def test_what_could_not_be_recorded_is_refused(up: Running, wrong: dict[str, Any]) -> None:
+    """Alone: it must not fail the turn that others are answered in."""
+    status, said = up.call("POST", "/v1/capabilities/parcel-late", parcel(1) | wrong)
+    assert (status, next(iter(wrong)) in said["error"]) == (400, True)
+
+
+def test_numbers_and_times_may_be_written_otherwise(up: Running) -> None:
+    """An integer beyond 64 bits is a number; T and Z may be small letters (RFC 3339)."""
+    for other in ({"weight": 10**30}, {"floor": 2.0}, {"asked": "2026-03-01t12:00:00z"}):
+        assert up.call("POST", "/v1/capabilities/parcel-late", parcel(1) | other)[0] == 200
+
+
+def test_a_wrong_method_says_the_right_one(up: Running) -> None:
+    """405 with Allow (RFC 9110, section 15.5.6)."""
+    status, _, headers = up.call_raw("DELETE", "/v1/outcomes")
+    assert (status, headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("key", ["", "with space", "x" * 256, "é"])
+def test_a_key_that_is_none_is_refused(up: Running, key: str) -> None:
+    """An Idempotency-Key is visible ASCII."""
+    path = "/v1/capabilities/parcel-late"
+    status, said, _ = up.call_raw("POST", path, parcel(1), idempotency_key=key.encode("latin-1"))
+    assert (status, b"Idempotency-Key" in said) == (400, True)
+
+
 def test_too_many_waiting_is_503(yard: Any) -> None:
     """The queue is bounded; what it cannot take is told when to come back."""
     row = yard.release()

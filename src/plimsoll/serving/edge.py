@@ -78,6 +78,7 @@ class Edge:
         self._name = counter.capability.name
         self._task = counter.capability.task
         self._first = FirstAnswers()
+        self._document = b""
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> ASGIApp:
         """The ASGI application. A trailing slash in a path is as good as none."""
@@ -94,6 +95,7 @@ class Edge:
             "/health/live": self._live,
             "/health/ready": self._ready,
             "/metrics": self._metrics,
+            "/openapi.json": self._openapi,
         }
         posts: dict[str, Handler] = {
             "/v2/models/{model}/infer": self._admitted(self._infer),
@@ -196,6 +198,17 @@ class Edge:
 
     async def _metrics(self, request: Request) -> Response:
         return Response(self._at.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _openapi(self, request: Request) -> Response:
+        return json_bytes(self._described())
+
+    def _described(self) -> bytes:
+        """Made when it is first asked for, and the same from then on."""
+        if not self._document:
+            from plimsoll.serving.openapi import document
+
+            self._document = msgspec.json.encode(document({self._name: self._at.form}, __version__))
+        return self._document
 
     def _known(self, request: Request) -> None:
         known(self._at, request.path_params["model"], request.path_params.get("version", ""))

@@ -8,7 +8,7 @@ place in a question.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -88,8 +88,16 @@ def value_of(entry: Entry, value: Any) -> Any:
         return None
     try:
         return _READ[entry.kind](value)
-    except (TypeError, ValueError):
-        raise UsageError(f"the column {entry.name!r} must be {_WANTED[entry.kind]}, not {value!r:.80}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"the column {entry.name!r} must be {_WANTED[entry.kind]}, not {_shown(value)}") from None
+
+
+def _shown(value: Any) -> str:
+    """An integer of thousands of digits is no decimal text for Python."""
+    try:
+        return f"{value!r:.80}"
+    except ValueError:
+        return "an integer of too many digits"
 
 
 def _text(value: Any) -> str:
@@ -98,17 +106,22 @@ def _text(value: Any) -> str:
     return value
 
 
+_INT64 = range(-(2**63), 2**63)
+"""What the record of an event and its table hold of an integer."""
+
+
 def _number(value: Any) -> float | int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
-    return value
+    return value if isinstance(value, float) or value in _INT64 else float(value)
 
 
 def _integer(value: Any) -> int:
     number = _number(value)
-    if number != int(number):
+    whole = int(number)
+    if number != whole or whole not in _INT64:
         raise ValueError
-    return int(number)
+    return whole
 
 
 def _boolean(value: Any) -> bool:
@@ -118,7 +131,11 @@ def _boolean(value: Any) -> bool:
 
 
 def _time(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(_text(value))
+    """Capital or not (RFC 3339, section 5.6); one that is beyond the calendar in UTC is beyond the record, too."""
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(_text(value).upper())
+    if time.tzinfo is not None:
+        time.astimezone(UTC)
+    return time
 
 
 _READ: Mapping[Kind, Callable[[Any], Any]] = {

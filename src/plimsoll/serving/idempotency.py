@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +13,7 @@ from plimsoll.kernel.digest import digest_bytes
 from plimsoll.serving.oip import Written
 
 _LONGEST = 255
+_KEY = re.compile(rf"[!-~]{{1,{_LONGEST}}}")
 
 
 class FirstAnswers:
@@ -28,8 +30,11 @@ class FirstAnswers:
         """
         if key is None:
             return await work()
-        if not 0 < len(key) <= _LONGEST:
-            raise UsageError(f"the Idempotency-Key has {len(key)} characters; it must have 1 to {_LONGEST}")
+        if not _KEY.fullmatch(key):
+            raise UsageError(
+                f"the Idempotency-Key {key!r:.80} is none: it has {len(key)} characters",
+                hint=f"it is 1 to {_LONGEST} visible characters of ASCII, as a UUID is",
+            )
         said = digest_bytes(body)
         if key in self._kept:
             first, kept = self._kept[key]

@@ -184,12 +184,15 @@ def _event_of(record: Event | Outcome) -> str:
 def _outcome(report: Report, task: Task, now: datetime) -> Outcome:
     if not 0 < len(report.event_id) <= _LONGEST_ID:
         raise UsageError(f"event_id has {len(report.event_id)} characters; it is the one that came with the answer")
-    at = report.at or now
-    return Outcome(
-        event=report.event_id,
-        label=label_of(report.label, task),
-        at=at if at.tzinfo else at.replace(tzinfo=UTC),
-    )
+    return Outcome(event=report.event_id, label=label_of(report.label, task), at=_in_utc(report.at or now))
+
+
+def _in_utc(at: datetime) -> datetime:
+    """One without an offset is in UTC already."""
+    try:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise UsageError(f"at {at.isoformat()} is beyond the calendar in UTC") from error
 
 
 def label_of(label: float | bool | str, task: Task) -> float:

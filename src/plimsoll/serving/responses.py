@@ -21,9 +21,10 @@ def refusal(error: PlimsollError, status: int) -> Response:
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
-    """No such path, or not with this method."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return json_response({"error": f"{request.method} {request.url.path:.200}: {HTTPStatus(status).phrase}"}, status)
+    """No such path, or not with this method: then the ones that there are stand in Allow (RFC 9110, section 15.5.6)."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    said = {"error": f"{request.method} {request.url.path:.200}: {HTTPStatus(status).phrase}"}
+    return Response(msgspec.json.encode(said), status, headers, "application/json")
 
 
 async def _bug(request: Request, error: Exception) -> Response:
