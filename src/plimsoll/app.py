@@ -180,6 +180,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     Two of these on one home both serve, and one of them decides.
     """
     from plimsoll.operations.duty import Duty, recompute_from
+    from plimsoll.operations.feeding import Feed
     from plimsoll.operations.loop import Loop
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.operations.upkeep import Upkeep
@@ -203,6 +204,9 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         for repair in (*home.repairs(), *log.repairs(), *online.repairs()):
             say(f"repaired: {repair}")
         materialiser = Materialiser(capability, home.catalog, home.objects, online, home.scratch)
+        feed = Feed(
+            capability, home.catalog, home.objects, home.clock, home.scratch, apply=lambda: duty.bring_deployed()
+        )
         chosen = settings.server
         admission = open_admission(settings.access, settings.limits, home.catalog.access, settings.pepper)
         cache = open_cache(capability, settings.cache)
@@ -230,6 +234,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             seal=home.seal(capability),
             prices=Prices(*msgspec.structs.astuple(settings.cost)),
             requests=RequestLog(slow_ms=settings.log.slow_ms, share=settings.log.requests),
+            feed=feed,
         )
         server.metrics.event_log_bytes = partial(size_of, settings.segments)
 

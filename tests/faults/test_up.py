@@ -157,3 +157,18 @@ def test_what_a_dead_server_left_is_repaired_and_said(folder: Path) -> None:
         assert any("repaired: segment" in said and "torn tail of 40 bytes" in said for said in again.said)
         assert again.stop() == 0
     assert set(recorded(folder)) == {answered} and run(folder, "log", "--verify")[0] == 0
+
+
+def test_rows_are_pushed_to_a_running_server(tmp_path: Path) -> None:
+    """Over HTTP; kept once, bad ones put aside, and there for the next release."""
+    folder = scaffold(tmp_path / "orders")
+    row = {"order_id": "p1", "ordered_at": "2025-02-01T10:00:00Z", "channel": "web", "price_eur": 30.0, "items": 2}
+    with Up(folder) as up:
+        status, said = up.call("POST", "/v1/features/orders", {"rows": [row, {"order_id": "p2"}], "ids": ["1", "2"]})
+        assert status == 200, said
+        assert said["quarantined"] >= 1 and said["accepted"] + said["quarantined"] == 2
+        status, again = up.call("POST", "/v1/features/orders", {"rows": [row], "ids": ["1"]})
+        assert again["accepted"] == 0
+        status, said = up.call("POST", "/v1/features/ordres", {"rows": []})
+        assert status == 400 and "ordres" in said["error"], said
+        assert up.stop() == 0

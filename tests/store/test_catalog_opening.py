@@ -69,14 +69,14 @@ def test_a_catalog_before_its_first_migration_is_brought_up(catalog_url: str) ->
 
 
 def test_a_catalog_of_an_earlier_plimsoll_keeps_its_ledger(catalog_url: str, entry: Callable[..., Entry]) -> None:
-    """The index by subject came with 0002, the keys with 0003; the lines that were there are found by it."""
+    """The index by subject came with 0002, the keys with 0003, the feeds with 0004; the lines that were there are found by it."""
     earlier = SqlCatalog(catalog_url)
     written = earlier.append([entry("a"), entry("b")])
     earlier.close()
     database = Database(catalog_url)
     with database.writing() as connection:
         connection.execute(text("DROP INDEX ledger_of_subject"))
-        for table in ("access_keys", "access_version"):
+        for table in ("access_keys", "access_version", "feeds", "pushed", "pushed_ids"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     database.close()

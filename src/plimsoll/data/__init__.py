@@ -3,7 +3,7 @@
 from plimsoll.data.check import CheckResult, check, enforce
 from plimsoll.data.contract import ASKED_AT, Column, Contract, KnownAt, Recorded
 from plimsoll.data.known import KnownFault, masked_as_of, unknown_at_question
-from plimsoll.data.snapshot import Snapshots
+from plimsoll.data.snapshot import Snapshots, canonical
 
 __all__ = [
     "ASKED_AT",
@@ -14,6 +14,7 @@ __all__ = [
     "KnownFault",
     "Recorded",
     "Snapshots",
+    "canonical",
     "check",
     "enforce",
     "masked_as_of",

@@ -7,7 +7,7 @@ an object that nobody names, which the collection of garbage takes; a version is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,9 +93,13 @@ class Snapshots:
         A file that is there and whole is used again; a damaged one is replaced. Raises Damaged if the stored object
         itself is not what it was, Unavailable if it is not there.
         """
+        return self.files(row.files, folder)
+
+    def files(self, digests: Sequence[str], folder: str | Path) -> list[Path]:
+        """These objects as files under ``folder``, as ``materialise`` gives those of a version."""
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        return [self._materialised(digest, place / f"{digest}.parquet") for digest in row.files]
+        return [self._materialised(digest, place / f"{digest}.parquet") for digest in digests]
 
     def _materialised(self, digest: str, path: Path) -> Path:
         if path.is_file() and digest_bytes(path.read_bytes()) == digest:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,12 +13,22 @@ from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features.timeline import Timeline, timeline_of_rows
 from plimsoll.features.view import View
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 if TYPE_CHECKING:
     from ibis.expr.types import Table  # type: ignore[import-untyped]
 
 
-def compile(view: View, rows: Sequence[Path]) -> Timeline:
-    """The timeline of ``view`` over the rows in these Parquet (or CSV) files.
+class Span(NamedTuple):
+    """Of a column's times, both ends included, in µs since the epoch."""
+
+    column: str
+    first_us: int
+    last_us: int
+
+
+def compile(view: View, rows: Sequence[Path], *, span: Span | None = None) -> Timeline:
+    """The timeline of ``view`` over the rows in these Parquet (or CSV) files; over those in ``span`` only, if given.
 
     Rows whose entity or ``known_at`` is null are left out: nobody asks for the first, and the second was never known.
     Of two rows of an entity at the same moment the one with the greater values stays, so that the result does not
@@ -30,7 +41,7 @@ def compile(view: View, rows: Sequence[Path]) -> Timeline:
     connection = ibis.duckdb.connect(threads=1)
     try:
         connection.raw_sql("SET TimeZone = 'UTC'")
-        expression = _declared(view, _built(view, _read(connection, view, rows)))
+        expression = _declared(view, _built(view, _within(_read(connection, view, rows), view, span)))
         found = connection.to_pyarrow(expression)
     except duckdb.Error as error:
         raise InvalidDeclaration(f"view {view.name!r}: the engine could not compute it: {error}") from error
@@ -47,6 +58,23 @@ def _read(connection: Any, view: View, rows: Sequence[Path]) -> Table:
     if kinds == {".csv"}:
         return connection.read_csv(paths, table_name=view.source)
     return connection.read_parquet(paths, table_name=view.source)
+
+
+def _within(table: Table, view: View, span: Span | None) -> Table:
+    if span is None:
+        return table
+    import ibis
+
+    if span.column not in table.columns:
+        raise InvalidDeclaration(
+            f"view {view.name!r}: its reach names the column {span.column!r}, which {view.feed or view.source!r} has not",
+            hint=nearest(span.column, table.columns),
+        )
+    first, last = (_EPOCH + timedelta(microseconds=us) for us in (span.first_us, span.last_us))
+    at = table[span.column]
+    if at.type().timezone is None:
+        first, last = first.replace(tzinfo=None), last.replace(tzinfo=None)
+    return table.filter(at.between(ibis.literal(first, at.type()), ibis.literal(last, at.type())))
 
 
 def _built(view: View, table: Table) -> Table:

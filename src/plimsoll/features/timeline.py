@@ -61,15 +61,16 @@ class Timeline:
         """The rows with ``after_us < known_at <= until_us``, in order of ``known_at``, as the online store takes
         them: (entity, known_at in µs, packed float32 values)."""
         first, last = np.searchsorted(self._ordered_us, (after_us, until_us), side="right")
-        return self._rows(self._order[first:last])
+        return self.rows_at(self._order[first:last])
 
     def rows_as_of(self, until_us: int) -> Iterator[tuple[str, int, bytes]]:
         """The last row of each entity that is known by ``until_us``, as ``rows_between`` gives rows: all that an online
         store needs to begin with."""
         found = self.find(self.entities, np.full(len(self.entities), until_us, dtype=np.int64))
-        return self._rows(found[found >= 0])
+        return self.rows_at(found[found >= 0])
 
-    def _rows(self, chosen: NDArray[np.int64]) -> Iterator[tuple[str, int, bytes]]:
+    def rows_at(self, chosen: NDArray[np.int64]) -> Iterator[tuple[str, int, bytes]]:
+        """These rows, by index, as ``rows_between`` gives rows."""
         packed = self.values[chosen].astype(PACKED, copy=False).tobytes()
         size = 4 * self.values.shape[1]
         rows = zip(self._codes_of_rows[chosen].tolist(), self.known_at_us[chosen].tolist(), strict=True)

@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     Build = Callable[[Any], Any]  # Ibis tables; Ibis is imported only where a view is compiled
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a source's row matters: what is known at a moment rests on the rows whose ``column`` (a time in UTC) lies
+    at it, or up to ``back`` before it. With it a few pushed rows cost what the rows around them cost, not what all do.
+
+    It is held against the whole timeline whenever that is compiled; a view that does not keep it is compiled whole.
+    """
+
+    column: str
+    back: timedelta = timedelta(0)
+
+    @property
+    def back_us(self) -> int:
+        return self.back // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Features of one entity from one source.
@@ -34,6 +50,8 @@ class View:
     ``fresh_within``: a row that is older than this when it is asked for is *stale*; ``stale`` says what happens then:
     ``"answer"`` uses it, and counts; ``"missing"`` takes it for no row, offline as online; ``"fallback"`` lets the
     capability's fallback answer. Both belong to the release, not to the rows: they are in its schema.
+
+    ``reach``: which of the source's rows a moment rests on, for rows that are pushed one by one.
     """
 
     name: str
@@ -45,6 +63,7 @@ class View:
     feed: str | None = None
     fresh_within: timedelta | None = None
     stale: Stale = "answer"
+    reach: Reach | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -89,6 +108,7 @@ def view(
     name: str = "",
     fresh_within: timedelta | None = None,
     stale: Stale = "answer",
+    reach: Reach | None = None,
 ) -> Callable[[Build], View]:
     """Make a View of the decorated function; it takes the function's name unless ``name`` is given.
 
@@ -112,6 +132,7 @@ def view(
             feed=feed,
             fresh_within=fresh_within,
             stale=stale,
+            reach=reach,
         )
 
     return declare

@@ -9,6 +9,7 @@ For the last event of an entity no window is needed: select entity, known_at and
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.features.localtime import local_time, utc, utc_time
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from ibis.expr.types import Table  # type: ignore[import-untyped]
 
 WEEK_DAYS = 7
+
+DAY_AND_WEEK = timedelta(days=WEEK_DAYS + 2)
+"""How far back ``day_and_week`` looks: for the ``reach`` of a view that is made with it. An event matters until the
+eighth midnight after it, which is at most eight days and an hour away."""
 
 
 def day_and_week_values(value: str) -> tuple[str, str, str, str]:

@@ -82,6 +82,22 @@ class SnapshotRow(msgspec.Struct, frozen=True, kw_only=True):
     note: dict[str, Any] = {}
 
 
+class PushedBatch(NamedTuple):
+    """Rows that were pushed together: the object (a Parquet file) that holds them, and their place in the feed."""
+
+    seq: int
+    file: str
+    rows: int
+
+
+class FeedState(NamedTuple):
+    """A dataset at one moment: its newest snapshot, what was pushed since, in order, and the number of the last push."""
+
+    snapshot: SnapshotRow | None
+    batches: tuple[PushedBatch, ...]
+    seq: int
+
+
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """A finished step: its key is the digest of everything it read; its outputs are digests of what it wrote."""
 
@@ -186,8 +202,47 @@ class Keys(Protocol):
         ...
 
 
+class Feeds(Protocol):
+    """What was pushed into datasets, durably, until a snapshot holds it. A row is in one of the two, never in both."""
+
+    def state(self, dataset: str) -> FeedState:
+        """Of one moment: a row that is being folded is neither missing nor twice."""
+        ...
+
+    def datasets(self) -> Sequence[str]:
+        """Those that have pushed rows in no snapshot."""
+        ...
+
+    def known(self, dataset: str, ids: Sequence[str]) -> set[str]:
+        """Which of these rows have been here."""
+        ...
+
+    def push(self, dataset: str, file: str, rows: int, ids: Sequence[str], *, at: datetime) -> int:
+        """Keep a batch, and remember the ids of its rows; its number. Raises Conflict if one of them has been here:
+        then nothing is kept."""
+        ...
+
+    def fold(
+        self,
+        dataset: str,
+        files: Sequence[str],
+        rows: int,
+        *,
+        until_seq: int,
+        at: datetime,
+        note: Mapping[str, Any],
+        expected_version: int,
+    ) -> SnapshotRow:
+        """The next version, which holds the batches up to ``until_seq``; they are gone with it. Raises Conflict if
+        somebody was faster."""
+        ...
+
+
 class Catalog(CatalogReader, Protocol):
     """Releases, snapshots, runs, deployments, incidents and the ledger, behind SQL. One transaction per call."""
+
+    @property
+    def feeds(self) -> Feeds: ...
 
     @property
     def access(self) -> Keys: ...

@@ -20,7 +20,7 @@ def collect_garbage(yard: Yard, *, delete: bool) -> list[str]:
     """The digests of the objects that nothing needs, deleted if ``delete``.
 
     Kept are: model, golden answers, code and environment of every release that is deployed or may come back, the
-    snapshots that those came from, the newest snapshot of every dataset, and every report.
+    snapshots that those came from, the newest snapshot of every dataset, what was pushed since, and every report.
     """
     young = yard.objects.written_since(yard.clock.now() - YOUNG)
     if delete:
@@ -35,6 +35,10 @@ def _needed(catalog: Catalog, young: frozenset[str]) -> Iterator[str]:
     newest = {row.dataset: row for row in sorted(snapshots.values(), key=lambda row: row.version)}
     for snapshot in newest.values():
         yield from snapshot.files
+    for dataset in catalog.feeds.datasets():
+        state = catalog.feeds.state(dataset)
+        yield from (batch.file for batch in state.batches)
+        yield from state.snapshot.files if state.snapshot else ()  # that of a fold since the snapshots were read
     for capability in catalog.capabilities():
         states = catalog.deployment(capability).states
         for release in catalog.releases(capability):

@@ -78,6 +78,10 @@ class Duty:
         if not self.materialiser.serves(rows_of(self.catalog, deployment)):
             self.bring(deployment)
 
+    def bring_deployed(self) -> None:
+        """Bring the features of what is deployed up to now: from any thread, as soon as rows were pushed."""
+        self.bring(self.catalog.deployment(self.loop.capability.name))
+
     def bring(self, deployment: Deployment) -> None:
         self.materialiser.bring(rows_of(self.catalog, deployment), self.clock.now())
 

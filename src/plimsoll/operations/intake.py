@@ -6,7 +6,6 @@ row with a reason, and the columns of two deliveries have one type.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -24,11 +23,15 @@ from plimsoll.errors import UsageError, nearest
 from plimsoll.kernel.chain import Entry
 from plimsoll.kernel.digest import digest_bytes
 from plimsoll.kernel.ports import SnapshotRow
+from plimsoll.operations.folding import PUSHED, fold
 from plimsoll.operations.yard import Yard
+from plimsoll.store.durable import waited_for
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+PATIENCE_S = 300.0
+"""How long an intake waits for another one: a first one checks a whole history."""
 _PLACE = "_place"
 """A row's number in the file; a join may not keep the order by itself."""
 
@@ -50,7 +53,7 @@ def take_in(capability: Capability, yard: Yard) -> dict[str, Taken]:
     Raises Refused where a contract is broken beyond its tolerance: nothing of that table is kept then.
     """
     taken: dict[str, Taken] = {}
-    with _one_at_a_time(yard):
+    with one_at_a_time(yard.folder):
         for table in capability.sources:
             related = {name: list(t.files) for name, t in taken.items()}
             taken[table.name] = _take(capability, table, yard, related)
@@ -58,11 +61,12 @@ def take_in(capability: Capability, yard: Yard) -> dict[str, Taken]:
 
 
 @contextmanager
-def _one_at_a_time(yard: Yard) -> Iterator[None]:
-    """Two releases at once would each take the same rows in. The second waits; a killed one's lock dies with it."""
-    yard.folder.mkdir(parents=True, exist_ok=True)
-    with (yard.folder / "intake.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def one_at_a_time(folder: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Two at once would each take the same rows in, a release or a push. The second waits; a killed one's lock dies
+    with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "intake.lock").touch()
+    with waited_for(folder / "intake.lock", patience_s, "another intake of rows to end"):
         yield
 
 
@@ -91,12 +95,19 @@ def _read(path: Path, content: bytes) -> Contract:
 def _take(capability: Capability, table: Table | Source, yard: Yard, related: Mapping[str, list[Path]]) -> Taken:
     contract = contract_of(capability, table)
     snapshots = Snapshots(yard.objects, yard.catalog)
-    newest = yard.catalog.snapshot(table.name)
     rows, now = rows_of(capability, table), yard.clock.now()
-    note = {"until": now.isoformat(), "rows": "" if table.arrives_at else digest_bytes(rows.read_bytes())}
+    newest = fold(yard.objects, yard.catalog, table.name, at=now, folder=yard.folder)
+    note: dict[str, Any] = {
+        "until": now.isoformat(),
+        "rows": "" if table.arrives_at else digest_bytes(rows.read_bytes()),
+    }
+    pushed = newest is not None and newest.note.get(PUSHED, False)
+    note |= {PUSHED: True} if pushed else {}
     if newest is not None and note["rows"] and newest.note.get("rows") == note["rows"]:
         return _taken(table, contract, newest, None, snapshots, yard)
-    known = snapshots.materialise(newest, yard.folder / "snapshots") if newest and not table.arrives_at else []
+    known = (
+        snapshots.materialise(newest, yard.folder / "snapshots") if newest and (pushed or not table.arrives_at) else []
+    )
     with _scratch(yard) as scratch:
         fresh = _fresh(table, contract, rows, newest, known, now, scratch)
         if fresh is None and newest is not None:
@@ -161,11 +172,12 @@ def _fresh(
             db.execute(f"CREATE VIEW delivered AS SELECT * FROM {_reading(rows)}")
             types = _types(db, "delivered")
             select = "SELECT * FROM delivered"
-            if table.arrives_at:
-                select += f" WHERE {_arrived(db, table, types, newest, now)}"
-            elif known:
+            conditions = [_arrived(db, table, types, newest, now)] if table.arrives_at else []
+            if known and (not table.arrives_at or key_of(table, contract)):
+                conditions.append(_without(db, table, contract, types, known))
+            if conditions:
                 numbered = f"(SELECT row_number() OVER () AS {_PLACE}, * FROM delivered) AS delivered"
-                where = _without(db, table, contract, types, known)
+                where = " AND ".join(conditions)
                 select = f"SELECT * EXCLUDE ({_PLACE}) FROM {numbered} WHERE {where} ORDER BY {_PLACE}"
             db.execute(f"COPY ({select}) TO {literal(target)} (FORMAT parquet)")
             found = db.execute(f"SELECT count(*) FROM {_reading(target)}").fetchone()
@@ -213,7 +225,7 @@ def _without(
     db: DuckDBPyConnection, table: Table | Source, contract: Contract, types: Mapping[str, str], known: Sequence[Path]
 ) -> str:
     """Rows whose key is in the snapshot already are not new. (A changed row with an old key is not taken in.)"""
-    keys = [table.unit] if isinstance(table, Source) else [*contract.keys[0]] if contract.keys else []
+    keys = key_of(table, contract)
     if not keys:
         raise UsageError(
             f"the rows of {table.name!r} have changed, and its contract names no primary key to tell new rows by",
@@ -223,6 +235,13 @@ def _without(
     stored = _types(db, "known")
     same = [f"known.{quoted(k)} = {_as_stored(table, types, k, stored[k])}" for k in keys]
     return f"NOT EXISTS (SELECT 1 FROM known WHERE {' AND '.join(same)})"
+
+
+def key_of(table: Table | Source, contract: Contract) -> tuple[str, ...]:
+    """The columns that name a row of ``table``; none where nothing but all of it does."""
+    if isinstance(table, Source):
+        return (table.unit,)
+    return contract.keys[0] if contract.keys else ()
 
 
 def _as_stored(table: Table | Source, types: Mapping[str, str], column: str, kind: str) -> str:

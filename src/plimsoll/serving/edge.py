@@ -30,6 +30,7 @@ from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.packing import Packed
 from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.pushing import read_rows
 from plimsoll.serving.refusals import status_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer
@@ -69,6 +70,10 @@ class Counter(Protocol):
 
     async def tell(self, reports: list[Report]) -> Counts: ...
 
+    async def push(self, source: str, rows: list[dict[str, Any]], ids: list[str] | None) -> msgspec.Struct:
+        """Rows of a table, kept and applied."""
+        ...
+
 
 class Edge:
     """The routes of one server."""
@@ -103,6 +108,7 @@ class Edge:
             "/v1/capabilities/{model}": self._admitted(self._ask_plainly),
             "/v1/capabilities/{model}/ask": self._admitted(self._ask),
             "/v1/outcomes": self._admitted(self._outcomes, "tell"),
+            "/v1/features/{source}": self._controlled(self._push),
         }
         about: dict[str, Handler] = {
             "/v2/models/{model}": self._model_metadata,
@@ -166,6 +172,12 @@ class Edge:
         counts = await self._at.tell(said if isinstance(said, list) else [said])
         return json_bytes(msgspec.json.encode(counts))
 
+    async def _push(self, request: Request) -> Response:
+        """Rows of a table, in bulk."""
+        body = await body_of(request, self._at.body_limit_bytes)
+        rows, ids = read_rows(body, request.headers.get("content-type", ""))
+        return json_bytes(msgspec.json.encode(await self._at.push(request.path_params["source"], rows, ids)))
+
     # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _server_metadata(self, request: Request) -> Response:
@@ -228,6 +240,19 @@ class Edge:
                 ticket.done()
 
         return admitted
+
+    def _controlled(self, handler: Handler) -> Handler:
+        """For who operates: from this machine, or with a key that may."""
+
+        async def controlled(request: Request) -> Response:
+            peer = request.client.host if request.client else ""
+            ticket = self._at.admission.control(request.headers.raw, peer, "operate", self._name)
+            try:
+                return await handler(request)
+            finally:
+                ticket.done()
+
+        return controlled
 
     def _watched(self, operation: str, handler: Handler) -> Handler:
         """Within a span, if this request is traced."""

@@ -43,6 +43,7 @@ from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
 from plimsoll.serving.pipeline import Pipeline, Reply
 from plimsoll.serving.protocol import HotProtocol
+from plimsoll.serving.pushing import FeatureFeed
 from plimsoll.serving.questions import QuestionMaker
 from plimsoll.serving.recording import Recording, Seal
 from plimsoll.serving.replica import Fleet, needed
@@ -105,6 +106,7 @@ class Server:
         certificates: Certificates | None = None,
         prices: Prices | None = None,
         requests: RequestLog | None = None,
+        feed: FeatureFeed | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
@@ -132,6 +134,7 @@ class Server:
         self._catalog = catalog
         self._clock = clock
         self._log = log
+        self._feed = feed
         self._inbox = OutcomeInbox(log, task=capability.task, maturity=capability.maturity)
         self._deployment = Deployment(capability=capability.name, has_fallback=capability.fallback is not None)
         self._refreshing = threading.Lock()
@@ -185,6 +188,11 @@ class Server:
         counts = await asyncio.to_thread(self._inbox.tell, reports, self._clock.now())
         self.metrics.told(counts)
         return counts
+
+    async def push(self, source: str, rows: list[dict[str, Any]], ids: list[str] | None) -> msgspec.Struct:
+        if self._feed is None:
+            raise UsageError("this server takes no rows", hint="push them into the home: plimsoll features push")
+        return await asyncio.to_thread(self._feed.push, source, rows, ids)
 
     # ── following the deployment ─────────────────────────────────────────────────────────────────────────────────
 

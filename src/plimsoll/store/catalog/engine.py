@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL
 from plimsoll.errors import Broken, Conflict, Damaged, PlimsollError, Unavailable, UsageError
 
 _BUSY_TIMEOUT_S = 20.0
+_PG_ONE_VIEW = "REPEATABLE READ"
 _PG_WRITE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('plimsoll.catalog.' || current_schema(), 0))"
 
 
@@ -32,11 +33,13 @@ class Database:
         self.place = self.url.render_as_string(hide_password=True)
         self._sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(self.url) if self._sqlite else _postgres_engine(self.url)
+        # PostgreSQL gives each statement a view of its own unless told otherwise
+        self._readers = self._engine if self._sqlite else self._engine.execution_options(isolation_level=_PG_ONE_VIEW)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the catalog."""
-        with translated(self.place), self._engine.connect() as connection, connection.begin():
+        with translated(self.place), self._readers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager

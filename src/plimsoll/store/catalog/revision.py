@@ -1,4 +1,4 @@
 """Which tables this Plimsoll's catalog has."""
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that ``tables`` are the result of."""

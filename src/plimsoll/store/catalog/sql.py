@@ -13,6 +13,7 @@ from plimsoll.kernel.ports import Commit, Fence, IncidentRow, ReleaseRow, RunRow
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.store.catalog import fencing, history, rows, schema
 from plimsoll.store.catalog.engine import Database
+from plimsoll.store.catalog.feeds import SqlFeeds
 from plimsoll.store.catalog.keys import SqlKeys
 from plimsoll.store.catalog.lookup import meant
 from plimsoll.store.catalog.rows import add_snapshot
@@ -31,6 +32,7 @@ class SqlCatalog:
         self._database = Database(url)
         self._checkpoints = checkpoints
         self.access = SqlKeys(self._database, self._mark)
+        self.feeds = SqlFeeds(self._database)
         self.lagging = ""
         try:
             schema.ready(self._database)

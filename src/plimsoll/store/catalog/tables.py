@@ -133,3 +133,28 @@ access_version = Table(
     Column("version", BigInteger, nullable=False),
 )
 """One row: grows with every change of a key, so that a server asks for one number and not for all keys."""
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+"""The number of the last batch of each dataset, which stays when the batch is folded."""
+
+pushed = Table(
+    "pushed",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("file", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+)
+
+pushed_ids = Table(
+    "pushed_ids",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
