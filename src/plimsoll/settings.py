@@ -38,6 +38,15 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     answer_unrecorded: Annotated[
         bool, Meta(description="Answer even where the event cannot be recorded (counted), instead of 503.")
     ] = False
+    features_timeout_ms: Annotated[
+        float, Meta(gt=0, description="Milliseconds that looking features up may take; then the answer has failed.")
+    ] = 500.0
+    timeout_ms: Annotated[
+        float, Meta(gt=0, description="Milliseconds that features and engine may take together; likewise.")
+    ] = 1_000.0
+    record_timeout_ms: Annotated[
+        float, Meta(gt=0, description="Milliseconds that the event log may take; then it cannot record.")
+    ] = 5_000.0
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from plimsoll.operations.duty import recompute_from
 from plimsoll.operations.intake import take_in
 from plimsoll.operations.materialise import Materialiser
 from plimsoll.serving import Fleet, Pipeline, QuestionMaker, SeededIds, VirtualTiming
+from plimsoll.serving.answering import Timeouts
 from plimsoll.store import MemoryOnline, SqliteOnline
 
 from .feeds import demand, demand_on_channel
@@ -82,7 +83,9 @@ def served(place: Any, orders_folder: Path, tmp_path: Path) -> Served:
         loop=loop, catalog=place.catalog, clock=place.clock, materialiser=materialiser, every_s=3600,
         decided=lambda decision: None,
     )  # fmt: skip
-    pipeline = Pipeline(capability=capability, fleet=fleet, log=place.log, timing=VirtualTiming(7), timeout_ms=1e9)
+    pipeline = Pipeline(
+        capability=capability, fleet=fleet, log=place.log, timing=VirtualTiming(7), timeouts=Timeouts(1e9, 1e9)
+    )
     return Served(place, capability, row, online, materialiser, pipeline, duty)
 
 

@@ -11,6 +11,7 @@ from plimsoll.kernel.records import FALLBACK, Beside, Event
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.models import OnnxEngine
 from plimsoll.serving import WallTiming, position
+from plimsoll.serving.answering import Timeouts
 from plimsoll.serving.batch import turn_of
 from plimsoll.stats.confidence import confidence
 
@@ -136,7 +137,7 @@ def test_too_late_is_an_error(yard_of: Any) -> None:
     yard = yard_of(drills=True)
     slow = yard.release(drill={"latency_ms": 80.0})
     yard.fleet.ensure([slow])
-    (reply,) = yard.pipeline(timeout_ms=50.0).reply(turn_of(yard.questions(1)), live(slow.digest))
+    (reply,) = yard.pipeline(timeouts=Timeouts(50.0, 50.0)).reply(turn_of(yard.questions(1)), live(slow.digest))
     assert reply.event.served.error == "timeout: over 50 ms"
     assert reply.given.release == FALLBACK
 

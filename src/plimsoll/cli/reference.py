@@ -61,6 +61,7 @@ def settings_page() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels and what it means."""
+    from plimsoll.serving.caching import AnswerCache, CacheMetrics, MemoryAnswers
     from plimsoll.serving.feature_metrics import FeatureMetrics
     from plimsoll.serving.metrics import FAMILIES, OF_PROCESS
 
@@ -74,7 +75,8 @@ def metrics_page() -> str:
     rows: list[tuple[str, str, tuple[str, ...], str]] = [
         (f.shown, f.kind, f.labels, f.help) for f in (*FAMILIES, *OF_PROCESS)
     ]
-    for metric in FeatureMetrics("", dict, int).collect():
+    kept = CacheMetrics("", AnswerCache(MemoryAnswers(0), ttl_s=1.0))
+    for metric in (*FeatureMetrics("", dict, int).collect(), *kept.collect()):
         shown = f"{metric.name}_total" if metric.type == "counter" else metric.name
         rows.append((shown, metric.type, metric._labelnames[1:], metric.documentation))  # type: ignore[attr-defined]
     for name, kind, labels, said in rows:

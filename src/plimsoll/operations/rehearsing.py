@@ -86,7 +86,6 @@ class Stage:
             fleet=self.fleet,
             log=log,
             timing=VirtualTiming(seed),
-            timeout_ms=1_000.0,
             recording=Recording(capability, contract, seal=lambda text: digest_bytes(f"{seed}\0{text}".encode())),
         )
         self.ask = QuestionMaker(capability, ids=SeededIds(seed))

@@ -12,6 +12,7 @@ from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.serving.admission.opening import open_admission
+    from plimsoll.serving.answering import Timeouts
     from plimsoll.serving.caching.metrics import CacheMetrics
     from plimsoll.serving.caching.opening import open_cache
     from plimsoll.serving.certificates import Certificates
@@ -45,6 +46,7 @@ __all__ = [
     "SeededIds",
     "Server",
     "ServerSettings",
+    "Timeouts",
     "Timing",
     "VirtualTiming",
     "WallTiming",
@@ -74,6 +76,7 @@ _HOMES = {
     "SeededIds": "ids",
     "Server": "server",
     "ServerSettings": "server",
+    "Timeouts": "answering",
     "Timing": "timing",
     "VirtualTiming": "timing",
     "WallTiming": "timing",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plimsoll.errors import PlimsollError
+from plimsoll.errors import PlimsollError, Unavailable
 from plimsoll.features import Ages
 from plimsoll.kernel.records import Answer, Role
 from plimsoll.serving.batch import Batch
@@ -28,39 +28,57 @@ class Said(NamedTuple):
     ages: list[Ages] = []  # noqa: RUF012 - never changed
 
 
+class Timeouts(NamedTuple):
+    """How long the parts of an answer may take, in ms: looking features up; features and engine together."""
+
+    features_ms: float = 500.0
+    answer_ms: float = 1_000.0
+
+
 def ask(
     loaded: Loaded,
     batch: Batch,
     *,
     role: Role,
     timing: Timing,
-    timeout_ms: float,
+    timeouts: Timeouts,
     seen: Any = None,
 ) -> Said:
     """What ``loaded`` says to each question; one prediction for all of them.
 
     ``seen`` are its features where they are known already. If the batch as a whole fails, each question is asked
-    alone, so that one bad row does not answer for its neighbours.
+    alone, so that one bad row does not answer for its neighbours; but not where something is away, or the features
+    took too long: then it would be asked again for each of them.
     """
     started_ms = looked_ms = timing.now_ms()
     ages: list[Ages] = []
     try:
         rows = loaded.see(batch, ages) if seen is None else seen
         looked_ms = timing.now_ms()
+        if looked_ms - started_ms > timeouts.features_ms:
+            why = f"timeout: features took over {timeouts.features_ms:g} ms"
+            return _all_failed(loaded, batch, role, why, looked_ms - started_ms)
         scores = loaded.predict(rows).tolist()
         timing.hold(loaded.drill)
+    except Unavailable as error:
+        return _all_failed(loaded, batch, role, f"unavailable: {reason(error)}"[:200], timing.now_ms() - started_ms)
     except Exception as error:  # noqa: BLE001 - the supervisor of engines: whatever one raises is kept as its answer
         if len(batch) > 1:
-            return _each_alone(loaded, batch, role=role, timing=timing, timeout_ms=timeout_ms)
+            return _each_alone(loaded, batch, role=role, timing=timing, timeouts=timeouts)
         return Said([failed(loaded.release, role, reason(error), timing.now_ms() - started_ms)])
     ended_ms = timing.now_ms()
     latencies = timing.latencies_ms(loaded.release, batch.ids, ended_ms - started_ms, loaded.drill)
-    said = _answers(loaded, role, batch.ids, scores, latencies, rows, timeout_ms)
+    said = _answers(loaded, role, batch.ids, scores, latencies, rows, timeouts.answer_ms)
     return Said(said, looked_ms - started_ms, ended_ms - looked_ms, ages)
 
 
-def _each_alone(loaded: Loaded, batch: Batch, *, role: Role, timing: Timing, timeout_ms: float) -> Said:
-    said = [ask(loaded, batch.take([i]), role=role, timing=timing, timeout_ms=timeout_ms) for i in range(len(batch))]
+def _all_failed(loaded: Loaded, batch: Batch, role: Role, why: str, took_ms: float) -> Said:
+    """None of them has an answer, for the same reason."""
+    return Said([failed(loaded.release, role, why, took_ms)] * len(batch), took_ms)
+
+
+def _each_alone(loaded: Loaded, batch: Batch, *, role: Role, timing: Timing, timeouts: Timeouts) -> Said:
+    said = [ask(loaded, batch.take([i]), role=role, timing=timing, timeouts=timeouts) for i in range(len(batch))]
     ages = [s.ages[0] if s.ages else {} for s in said]
     return Said([s.answers[0] for s in said], sum(s.features_ms for s in said), sum(s.engine_ms for s in said), ages)
 

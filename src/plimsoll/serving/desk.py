@@ -46,6 +46,7 @@ class Desk:
         metrics: Metrics,
         most_waiting: int = 10_000,
         most_beside: int = 20_000,
+        record_timeout_ms: float = 5_000.0,
     ) -> None:
         self._pipeline = pipeline
         self._log = log
@@ -55,6 +56,7 @@ class Desk:
         self._metrics = metrics
         self._most_waiting = most_waiting
         self._most_beside = most_beside
+        self._record_timeout_s = record_timeout_ms / 1000.0
         self._loop = asyncio.get_running_loop()
         self._askings: list[Asking] = []
         self._since_ns = 0
@@ -113,7 +115,7 @@ class Desk:
         """Make the events durable, then hand out the replies: at once, or when the disk has them."""
         began_ns = perf_counter_ns()
         if self._log.waits:
-            work = asyncio.ensure_future(self._log.append_async(decided.records))
+            work = asyncio.ensure_future(self._appended(decided))
             self._at_work.add(work)
             work.add_done_callback(partial(self._recorded, askings, decided, deployment, began_ns))
             return
@@ -123,6 +125,18 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - the supervisor of turns
             failed = error
         self._end(askings, decided, deployment, began_ns, failed)
+
+    async def _appended(self, decided: Decided) -> None:
+        """The events are durable. Raises Unavailable where that takes too long: then they may still become so, and
+        nobody was answered, which is counted as what it is."""
+        try:
+            async with asyncio.timeout(self._record_timeout_s):
+                await asyncio.shield(self._log.append_async(decided.records))
+        except TimeoutError as error:
+            raise Unavailable(
+                f"the event log took over {self._record_timeout_s:g} s: nothing is answered that is not recorded",
+                hint="look after the disk of the event log",
+            ) from error
 
     def _recorded(
         self,

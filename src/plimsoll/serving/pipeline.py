@@ -20,9 +20,10 @@ from plimsoll.kernel.promise import ENDS
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.kernel.rollout import beside as who_else
-from plimsoll.serving.answering import Said, ask, failed
+from plimsoll.serving.answering import Said, Timeouts, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
 from plimsoll.serving.caching.question import QuestionKey
+from plimsoll.serving.circuits import Circuits
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.recording import Recording
@@ -34,6 +35,7 @@ from plimsoll.serving.standing_in import Instead, StandIns, oddities, stood_in
 from plimsoll.serving.timing import Timing
 
 _T = TypeVar("_T")
+DEFAULT_TIMEOUTS: Final = Timeouts()
 _FALLBACK: Final = "fallback"
 
 
@@ -84,7 +86,8 @@ class _Served(NamedTuple):
 class Pipeline:
     """Answers the questions of one capability with what ``fleet`` has loaded.
 
-    ``timeout_ms``: an answer that took longer counts as an error, and the fallback's is given instead.
+    ``timeouts``: an answer that took longer counts as an error, and what was declared is given instead.
+    ``circuits``: a release that keeps being too late is left alone for a while.
     ``answer_unrecorded``: answer even where the log cannot record; such replies say so. ``recording``: what may be
     written down of a question; replies have all of it.
     """
@@ -99,7 +102,8 @@ class Pipeline:
         policy: AnswerPolicy | None = None,
         cache: ResponseCache | None = None,
         prices: Prices | None = None,
-        timeout_ms: float = 1_000.0,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        circuits: Circuits | None = None,
         answer_unrecorded: bool = False,
         recording: Recording | None = None,
     ) -> None:
@@ -112,7 +116,8 @@ class Pipeline:
         self._cache = cache
         self._keys = QuestionKey(capability)
         self._prices = prices if prices is not None and prices.known else None
-        self._timeout_ms = timeout_ms
+        self._timeouts = timeouts
+        self._circuits = circuits
         self.answer_unrecorded = answer_unrecorded
         self._recording = recording or Recording(capability, None)
 
@@ -329,7 +334,13 @@ class Pipeline:
         loaded = fleet.loaded.get(name)
         if loaded is None:
             return Said([failed(name, role, fleet.why_not(name))] * len(batch))
-        return ask(loaded, batch, role=role, timing=self._timing, timeout_ms=self._timeout_ms, seen=seen)
+        if self._circuits is None or name == FALLBACK:
+            return ask(loaded, batch, role=role, timing=self._timing, timeouts=self._timeouts, seen=seen)
+        if why := self._circuits.why_not(name):
+            return Said([failed(name, role, why)] * len(batch))
+        said = ask(loaded, batch, role=role, timing=self._timing, timeouts=self._timeouts, seen=seen)
+        self._circuits.told(name, said.answers)
+        return said
 
     def _replies(
         self, turn: Turn, served: _Served, instead: Mapping[int, Instead], deployment: Deployment, cost_usd: float

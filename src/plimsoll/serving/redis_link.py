@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from plimsoll.circuit import Breaker, Limits, State
 from plimsoll.errors import Unavailable, UsageError
 
 T = TypeVar("T")
@@ -18,37 +18,37 @@ class RedisLink:
 
     def __init__(self, url: str, *, timeout_ms: float, now: Callable[[], float] = time.monotonic) -> None:
         self._client = _client(url, timeout_ms / 1000.0)
-        self._now = now
-        self._lock = threading.Lock()
-        self._pause_s, self._again_at_s = 0.0, 0.0
+        self._circuit = Breaker(now, Limits(failures=1, rest_s=_FIRST_PAUSE_S, most_rest_s=_LONGEST_PAUSE_S))
         self.failures = 0
 
     @property
     def away(self) -> bool:
         """Whether it is in a pause: the next call would raise at once."""
-        return self._now() < self._again_at_s
+        return self._circuit.state == "open" and not self._circuit.is_due
+
+    @property
+    def circuit(self) -> State:
+        """The state of its circuit."""
+        return self._circuit.state
 
     def call(self, work: Callable[[Any], T]) -> T:
         """``work`` of the client. Raises Unavailable for whatever kept Redis from answering in time."""
         import redis
 
-        if self.away:
-            raise Unavailable("Redis is away", retry_after_s=max(0.1, self._again_at_s - self._now()))
+        if self._circuit.troubled and not self._circuit.allows():
+            raise Unavailable("Redis is away", retry_after_s=_FIRST_PAUSE_S)
         try:
             found = work(self._client)
         except (redis.RedisError, OSError) as error:
             raise self._failed(error) from error
-        if self._pause_s:
-            with self._lock:
-                self._pause_s = 0.0
+        if self._circuit.troubled:
+            self._circuit.succeeded()
         return found
 
     def _failed(self, error: Exception) -> Unavailable:
-        with self._lock:
-            self.failures += 1
-            self._pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, 2.0 * self._pause_s))
-            self._again_at_s = self._now() + self._pause_s
-        return Unavailable(f"Redis did not answer: {type(error).__name__}", retry_after_s=self._pause_s)
+        self.failures += 1
+        self._circuit.failed()
+        return Unavailable(f"Redis did not answer: {type(error).__name__}", retry_after_s=_FIRST_PAUSE_S)
 
     def close(self) -> None:
         self._client.close()

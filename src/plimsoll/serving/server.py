@@ -29,8 +29,10 @@ from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Objects, OnlineFeatures, ReleaseRow
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
+from plimsoll.serving.answering import Timeouts
 from plimsoll.serving.asking import Asking, Awaited
 from plimsoll.serving.certificates import Certificates
+from plimsoll.serving.circuits import Circuits
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.edge import Edge
@@ -41,7 +43,7 @@ from plimsoll.serving.listening import Draining, listening, loop_factory
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
-from plimsoll.serving.pipeline import Pipeline, Reply
+from plimsoll.serving.pipeline import DEFAULT_TIMEOUTS, Pipeline, Reply
 from plimsoll.serving.protocol import HotProtocol
 from plimsoll.serving.pushing import FeatureFeed
 from plimsoll.serving.questions import QuestionMaker
@@ -65,7 +67,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a server listens and what it takes. ``drain_s``: how long it goes on after it stopped being ready.
 
     ``grpc_port``: None is no gRPC; 0 takes a free port, as it does for ``port``. ``payload_share``: of the units whose
-    inputs and features are recorded.
+    inputs and features are recorded. ``record_timeout_ms``: how long the log may take with a turn's events; after it the
+    answers are refused as unrecorded, or given if ``answer_unrecorded`` says so.
     """
 
     host: str = "127.0.0.1"
@@ -73,7 +76,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_port: int | None = None
     body_limit_bytes: int = 8_388_608
     answer_unrecorded: bool = False
-    timeout_ms: float = 1_000.0
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
+    record_timeout_ms: float = 5_000.0
     refresh_every_s: float = 0.25
     drain_s: float = 0.0
     most_waiting: int = 10_000
@@ -119,6 +123,8 @@ class Server:
         self.metrics = Metrics(capability.name, prices=prices, requests=requests)
         self.fleet = Fleet(capability, objects, online, measure=True)
         self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
+        self._circuits = Circuits()
+        self.metrics.circuits = partial(_circuit_states, self._circuits, features=online, cache=cache)
         self.pipeline = Pipeline(
             capability=capability,
             fleet=self.fleet,
@@ -127,7 +133,8 @@ class Server:
             policy=policy,
             cache=cache,
             prices=prices,
-            timeout_ms=self.settings.timeout_ms,
+            timeouts=self.settings.timeouts,
+            circuits=self._circuits,
             answer_unrecorded=self.settings.answer_unrecorded,
             recording=Recording(capability, contract, seal=seal, payload_share=self.settings.payload_share),
         )
@@ -255,6 +262,7 @@ class Server:
             metrics=self.metrics,
             most_waiting=self.settings.most_waiting,
             most_beside=self.settings.most_beside,
+            record_timeout_ms=self.settings.record_timeout_ms,
         )
         following = asyncio.create_task(self._follow())
         if self._grpc is not None:
@@ -349,3 +357,9 @@ def _grpc_edge(server: Server, host: str, port: int) -> GrpcEdge:
             hint="pip install 'plimsoll[grpc]', or set grpc_port = 0 in plimsoll.toml under [server]",
         ) from error
     return GrpcEdge(server, host, port, certificates=server.certificates)
+
+
+def _circuit_states(circuits: Circuits, **parts: Any) -> dict[str, str]:
+    """Of the releases, and of each part that has a circuit of its own."""
+    own = {name: str(part.circuit) for name, part in parts.items() if hasattr(part, "circuit")}
+    return {"engine": circuits.worst, **own}

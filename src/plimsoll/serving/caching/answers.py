@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from plimsoll.circuit import State
 from plimsoll.kernel.records import Answer
 from plimsoll.serving.caching.flights import Flights
 
@@ -18,6 +19,11 @@ class Answers(Protocol):
     """Whether it does no I/O."""
     used_bytes: int
     """Of this process's memory."""
+
+    @property
+    def circuit(self) -> State:
+        """Of the way to where they are: closed for what is in the process."""
+        ...
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
 
@@ -88,6 +94,11 @@ class AnswerCache:
     def used_bytes(self) -> int:
         """Held in this process; 0 where they are kept elsewhere."""
         return self._answers.used_bytes
+
+    @property
+    def circuit(self) -> State:
+        """The state of the way to what is kept."""
+        return self._answers.circuit
 
     def close(self) -> None:
         self._answers.close()

@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from plimsoll.circuit import State
+
 _OVERHEAD_BYTES = 250
 """Of one entry, beside its value: key, tuple, float and the dictionary's slot, as measured."""
 
@@ -15,6 +17,7 @@ class MemoryAnswers:
     """The port ``Answers`` in the process. Safe for several threads."""
 
     inline = True
+    circuit: State = "closed"
 
     def __init__(self, size_bytes: int, *, now: Callable[[], float] = time.monotonic) -> None:
         self.size_bytes, self.used_bytes, self.evicted = size_bytes, 0, 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plimsoll.circuit import State
 from plimsoll.errors import Unavailable
 from plimsoll.serving.redis_link import RedisLink
 
@@ -20,6 +21,10 @@ class RedisAnswers:
     def __init__(self, url: str, *, timeout_ms: float, prefix: str = "plimsoll") -> None:
         self.link = RedisLink(url, timeout_ms=timeout_ms)
         self._prefix = f"{prefix}:answer:".encode()
+
+    @property
+    def circuit(self) -> State:
+        return self.link.circuit
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         names = [self._prefix + key for key in keys]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
+from plimsoll.circuit import Breaker, Limits, State
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.ports import OnlineFeatures, OnlineRow, OnlineView, Step
 from plimsoll.store.online.memory import Row
@@ -37,20 +37,23 @@ class GuardedOnline:
     ) -> None:
         self._online = online
         self._missing = when_away == "missing"
-        self._open_s, self._now_s = open_s, now_s
-        self._trying = threading.Lock()
-        self._failures = 0
-        self._open_until_s = 0.0
+        self._open_s = open_s
+        self._circuit = Breaker(now_s, Limits(failures=FAILURES, rest_s=open_s, most_rest_s=open_s))
         self._why = ""
         self.away = 0
 
     @property
     def problem(self) -> str:
         """Why nobody asks at the moment; ``""`` while all is well."""
-        return self._why if self._open_until_s else ""
+        return "" if self._circuit.state == "closed" else self._why
+
+    @property
+    def circuit(self) -> State:
+        """The state of its circuit."""
+        return self._circuit.state
 
     def get(self, view: str, entity: str, as_of_us: int | None = None) -> Row | None:
-        if self._open_until_s and not self._may_try():
+        if self._circuit.troubled and not self._circuit.allows():
             self._refuse(view)
             return None
         try:
@@ -58,12 +61,12 @@ class GuardedOnline:
         except Unavailable as error:
             self._failed(error)
             return None
-        if self._failures:
-            self._worked()
+        if self._circuit.troubled:
+            self._circuit.succeeded()
         return row
 
     def get_many(self, view: str, entities: Sequence[str], as_of_us: Sequence[int] | None = None) -> list[Row | None]:
-        if self._open_until_s and not self._may_try():
+        if self._circuit.troubled and not self._circuit.allows():
             self._refuse(view)
             return [None] * len(entities)
         try:
@@ -71,26 +74,14 @@ class GuardedOnline:
         except Unavailable as error:
             self._failed(error)
             return [None] * len(entities)
-        if self._failures:
-            self._worked()
+        if self._circuit.troubled:
+            self._circuit.succeeded()
         return rows
 
-    def _may_try(self) -> bool:
-        """Whether the time is over and this is the one call that tries."""
-        with self._trying:
-            now_s = self._now_s()
-            if now_s < self._open_until_s:
-                return False
-            self._open_until_s = now_s + self._open_s  # the next to try, should this one fail
-            return True
-
     def _failed(self, error: Unavailable) -> None:
-        with self._trying:
-            self.away += 1
-            self._failures += 1
-            self._why = error.message
-            if self._failures >= FAILURES:
-                self._open_until_s = self._now_s() + self._open_s
+        self.away += 1
+        self._why = error.message
+        self._circuit.failed()
         if not self._missing:
             raise error
 
@@ -100,10 +91,6 @@ class GuardedOnline:
             raise Unavailable(
                 f"the online rows of {view} are away: {self._why}", hint="is the store up?", retry_after_s=self._open_s
             )
-
-    def _worked(self) -> None:
-        with self._trying:
-            self._failures, self._open_until_s, self._why = 0, 0.0, ""
 
     # ── as it is ─────────────────────────────────────────────────────────────────────────────────────────────────
 
