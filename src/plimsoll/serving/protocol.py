@@ -116,6 +116,7 @@ class HotProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._hot: Head | None = None  # of the message that is being received
         self._body: list[bytes] = []
+        self._upgrades = False  # the message that is being received asks for another protocol
         self._whole: Head | None = None  # of the one hot message that this chunk held
         self._messages = 0
         self._dead = False  # nothing more is read
@@ -141,8 +142,9 @@ class HotProtocol(HttpToolsProtocol):
         at_boundary, self._whole = self._between, None
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._dead = self._stopping = True  # what follows is no HTTP; the request itself was answered as one
+        except httptools.HttpParserUpgrade as behind:
+            self._decline_upgrade(data[behind.args[0] :])
+            return
         except httptools.HttpParserError:
             self._fatal(400, "this is no HTTP request that can be understood")
             return
@@ -155,6 +157,22 @@ class HotProtocol(HttpToolsProtocol):
             end = data.find(b"\r\n\r\n") + 4
             if len(data) - end == self._whole.length:
                 self._gate.learn(data[:end], self._whole)
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Read the request as if no upgrade had been asked for, which a server may do (RFC 9110, section 7.8).
+
+        The parser takes what is behind such a head for another protocol's. It is the body: some clients offer HTTP/2
+        with their first request, whatever that is.
+        """
+        method, url = self.parser.get_method(), self.url
+        if method == b"CONNECT":
+            self._upgrades = False
+            self._fatal(405, "this is no proxy")
+            return
+        lines = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name not in _OF_UPGRADES]
+        self.parser = httptools.HttpRequestParser(self)
+        self._between = True
+        self._parse(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, url, b"".join(lines), rest))
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -172,6 +190,9 @@ class HotProtocol(HttpToolsProtocol):
             self._fatal(431, f"the head of a request may have {MOST_HEAD_BYTES:,} bytes")
             return
         method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._upgrades = self.parser.should_upgrade()
+        if self._upgrades:
+            return
         self._hot = self._gate.hot(method, self.url, version, self.headers)
         if self._hot is None:
             self._cold()
@@ -187,6 +208,8 @@ class HotProtocol(HttpToolsProtocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._upgrades:
+            return
         self._between = True
         if self._dead:
             return
@@ -371,6 +394,9 @@ class HotProtocol(HttpToolsProtocol):
                 self._fatal(408, f"the request did not arrive within {RECEIVE_S} s")
         elif sweeps >= self.timeout_keep_alive:
             self.transport.close()
+
+
+_OF_UPGRADES = (b"connection", b"upgrade", b"http2-settings")
 
 
 class _NoTicket:

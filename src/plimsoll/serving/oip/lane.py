@@ -64,7 +64,7 @@ class Lane:
     def _read(self, body: bytes) -> InferRequest | None:
         try:
             asked = self._decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         tensor, width = asked.inputs[0], self._width
         rows, columns = tensor.shape

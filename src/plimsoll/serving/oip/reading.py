@@ -54,7 +54,7 @@ def read_request(body: bytes, form: Form, task: str, header_length: str | None =
         request = _decoder.decode(memoryview(body)[:end])
     except msgspec.ValidationError as error:
         raise UsageError(f"this is no inference request: {error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"the body is not valid JSON: {error}") from error
     return asked(
         _tensors(request, body, end),
