@@ -55,6 +55,7 @@ Ages = dict[str, float]
 class OnlineJoin:
     """The features of one release, looked up where they are served.
 
+    ``numbers``: the question's columns whose values as float32 are the whole row; empty where there is more to it.
     ``freshness`` counts by the view's name; a count that two threads move at once may miss one.
     """
 
@@ -65,6 +66,7 @@ class OnlineJoin:
         self._views = tuple(_read(binding) for binding in schema.views)
         plain = len(schema.inputs) > 1 and all(isinstance(f, Number) for f in schema.inputs)
         self._numbers = itemgetter(*(f.column for f in schema.inputs)) if plain else None
+        self.numbers = tuple(f.column for f in schema.inputs) if plain and not schema.views else ()
         self.freshness = {read.view: read.seen for read in self._views}
 
     def row(self, inputs: Mapping[str, Any], asked_at_us: int, ages: list[Ages] | None = None) -> Floats:

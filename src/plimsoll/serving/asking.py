@@ -13,13 +13,15 @@ from plimsoll.serving.seams import Ticket
 class Asking(Protocol):
     """A request that waits at the desk. ``rows``: the columns of each of its questions, its own to change.
 
-    ``anonymous``: no unit was named; each question is a unit of its own.
+    ``anonymous``: no unit was named; each question is a unit of its own. ``packed``: a lone row's numbers once more, as
+    float32 bytes in the order of the form's matrix, where the edge has them.
     """
 
     rows: Sequence[dict[str, Any]]
     anonymous: bool
     ticket: Ticket
     trace_id: str
+    packed: bytes | None
 
     def answered(self, replies: Sequence[Reply]) -> None:
         """The replies to its rows; they are recorded. Called on the loop's thread; must not raise."""
@@ -33,7 +35,7 @@ class Asking(Protocol):
 class Awaited:
     """An asking of a coroutine, which awaits ``future``."""
 
-    __slots__ = ("anonymous", "future", "rows", "ticket", "trace_id")
+    __slots__ = ("anonymous", "future", "packed", "rows", "ticket", "trace_id")
 
     def __init__(
         self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
@@ -42,6 +44,7 @@ class Awaited:
         self.ticket = ticket
         self.trace_id = trace_id
         self.anonymous = anonymous
+        self.packed: bytes | None = None
         self.future: asyncio.Future[Sequence[Reply]] = asyncio.get_running_loop().create_future()
 
     def answered(self, replies: Sequence[Reply]) -> None:

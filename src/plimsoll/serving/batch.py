@@ -15,11 +15,16 @@ from plimsoll.kernel.records import Event, Question
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One row a question: its event id, what the caller sent, and when it was asked (µs since the epoch)."""
+    """One row a question: its event id, what the caller sent, and when it was asked (µs since the epoch).
+
+    ``packed``: the values of ``columns`` as float32 bytes, little-endian, where the edge has them already.
+    """
 
     ids: Sequence[str]
     inputs: Sequence[dict[str, Any]]
     asked_at_us: Sequence[int]
+    packed: Sequence[bytes] = ()
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -28,7 +33,13 @@ class Batch:
         """These rows of it, in this order."""
         if len(rows) == len(self.ids):
             return self
-        return Batch([self.ids[i] for i in rows], [self.inputs[i] for i in rows], [self.asked_at_us[i] for i in rows])
+        return Batch(
+            [self.ids[i] for i in rows],
+            [self.inputs[i] for i in rows],
+            [self.asked_at_us[i] for i in rows],
+            [self.packed[i] for i in rows] if self.packed else (),
+            self.columns,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

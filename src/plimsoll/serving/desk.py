@@ -185,6 +185,8 @@ class Desk:
 
     def _queue(self, replies: Sequence[Reply], deployment: Deployment) -> None:
         others = beside(deployment)
+        if not deployment.rollout and others == (replies[0].event.served.release,):
+            return  # nobody else is asked about anything
         events = [reply.event for reply in replies if any(name != reply.event.served.release for name in others)]
         if not events:
             return

@@ -34,11 +34,15 @@ class Counter(Protocol):
 
 
 class Read(NamedTuple):
-    """What a body asks: the rows, whether they name no unit, and what its response depends on besides."""
+    """What a body asks: the rows, whether they name no unit, and what its response depends on besides.
+
+    ``packed``: a lone row's numbers as float32 bytes, in the order of the form's matrix, where they came so.
+    """
 
     rows: Sequence[dict[str, Any]]
     anonymous: bool
     request: Any
+    packed: bytes | None
 
 
 class Route(Protocol):
@@ -62,8 +66,8 @@ class InferRoute:
         self._lane = Lane(counter.capability.name, counter.form, counter.capability.task.kind)
 
     def read(self, body: bytes) -> Read:
-        request = self._lane.read(body)
-        return Read(request.questions, request.anonymous, request)
+        request, packed = self._lane.read(body)
+        return Read(request.questions, request.anonymous, request, packed)
 
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> bytes:
         return self._lane.write(request, all_answered(replies))
@@ -79,7 +83,7 @@ class PlainRoute:
         self._classes = counter.capability.task.classes
 
     def read(self, body: bytes) -> Read:
-        return Read((self.counter.form.read(self._columns(body)),), False, None)
+        return Read((self.counter.form.read(self._columns(body)),), False, None, None)
 
     def write(self, request: Any, replies: Sequence[Reply]) -> bytes:
         return plain.write(all_answered(replies)[0], self._classes)

@@ -353,6 +353,33 @@ class Pipeline:
             for i, found in instead.items():
                 actions[i], reasons[i] = found.action, found.reason
         stages = self._timing.stages_us(turn.before_us, served.features_ms, served.engine_ms, served.policy_ms)
+        if not (rollout or cost_usd or served.ages or any(turn.principals) or any(turn.tenants) or any(reasons)) and (
+            not any(served.cached) and not any(turn.trace_ids) and served.confidences.count(None) == len(turn)
+        ):  # nothing but the plain answer: half the fields cost a fifth of the time, whatever their values are
+            events = [
+                Event(
+                    id=id,
+                    capability=capability,
+                    at=at,
+                    block=block,
+                    unit=unit,
+                    inputs=inputs,
+                    served=said,
+                    action=action,
+                    stages_us=stages,
+                )
+                for id, at, block, unit, inputs, said, action in zip(
+                    turn.batch.ids,
+                    turn.asked_at,
+                    turn.blocks,
+                    turn.units,
+                    turn.batch.inputs,
+                    served.said,
+                    actions,
+                    strict=True,
+                )
+            ]
+            return [Reply(event, event.served) for event in events]
         events = [
             Event(
                 id=id,

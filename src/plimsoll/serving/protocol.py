@@ -37,7 +37,7 @@ RECEIVE_S = 30
 class HotRequest:
     """One hot request: in the connection's line, and at the desk."""
 
-    __slots__ = ("anonymous", "head", "protocol", "request", "response", "rows", "span", "ticket", "trace_id")
+    __slots__ = ("anonymous", "head", "packed", "protocol", "request", "response", "rows", "span", "ticket", "trace_id")
 
     def __init__(self, protocol: HotProtocol, head: Head, ticket: Ticket, span: Span | None) -> None:
         self.protocol = protocol
@@ -47,6 +47,7 @@ class HotRequest:
         self.trace_id = "" if span is None else span.trace_id
         self.rows: Sequence[dict[str, Any]] = ()
         self.anonymous = False
+        self.packed: bytes | None = None
         self.request: Any = None
         self.response: Response | None = None
 
@@ -238,7 +239,7 @@ class HotProtocol(HttpToolsProtocol):
         asked = HotRequest(self, head, ticket, span)
         self._line.append(asked)
         try:
-            asked.rows, asked.anonymous, asked.request = head.route.read(body)
+            asked.rows, asked.anonymous, asked.request, asked.packed = head.route.read(body)
             counter.put(asked)
         except Exception as error:  # noqa: BLE001 - a supervisor: one request's failure is no other's
             asked.failed(error)

@@ -22,15 +22,19 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class QuestionMaker:
-    """Makes the questions of one capability; ``ids`` gives each its event id."""
+    """Makes the questions of one capability; ``ids`` gives each its event id.
 
-    def __init__(self, capability: Capability, *, ids: IdSource = random_id) -> None:
+    ``matrix``: the columns that packed rows hold.
+    """
+
+    def __init__(self, capability: Capability, *, ids: IdSource = random_id, matrix: tuple[str, ...] = ()) -> None:
         source = capability.source
         self._sticky = source.sticky or source.unit
         self._asked_at = source.asked_at
         self._block = _block_of(source)
         self._by_column = source.block not in ("day", "hour")
         self._ids = ids
+        self._matrix = matrix
 
     def __call__(
         self,
@@ -75,6 +79,9 @@ class QuestionMaker:
         """The questions of several requests that are asked now, as columns. The rows' own time is filled in place
         where it is absent; they have passed ``check``."""
         rows = [inputs for asking in askings for inputs in asking.rows]
+        packed = [asking.packed for asking in askings if asking.packed is not None]
+        if len(packed) < len(rows):
+            packed = []
         ids = random_ids(len(rows), asked_at)
         sticky, at_column = self._sticky, self._asked_at
         units: list[str] = []
@@ -97,7 +104,7 @@ class QuestionMaker:
         else:
             blocks = [self._block(asked_at, {})] * len(rows)
         return Turn(
-            batch=Batch(ids, rows, [microseconds(asked_at)] * len(rows)),
+            batch=Batch(ids, rows, [microseconds(asked_at)] * len(rows), packed, self._matrix),
             units=units,
             blocks=blocks,
             asked_at=[asked_at] * len(rows),

@@ -256,7 +256,7 @@ class Server:
         desk = self._desk = Desk(
             pipeline=self.pipeline,
             log=self._log,
-            maker=QuestionMaker(self.capability),
+            maker=QuestionMaker(self.capability, matrix=self.form.matrix),
             now=self._clock.now,
             deployment=lambda: self._deployment,
             metrics=self.metrics,

@@ -6,6 +6,7 @@ responses are cut from what the general codec wrote: the pieces between the valu
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
@@ -21,14 +22,17 @@ from plimsoll.serving.oip.writing import write_reply
 from plimsoll.serving.pipeline import Reply
 
 _MOST_TEMPLATES = 256
-_Size: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=64)]
+
+
+_Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Beyond it an integer may be none that an event can hold: the general codec looks closer."""
 
 
 class _Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Literal["features"]
-    shape: tuple[_Size, int]
+    shape: tuple[int, int]
     datatype: Literal["FP32", "FP64"]
-    data: list[int | float]
+    data: list[_Integer | float]
 
 
 class _Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,44 +54,42 @@ class Lane:
     def __init__(self, model: str, form: Form, task: str) -> None:
         self._model, self._form, self._task = model, form, task
         self._names, self._width, self._unit = form.matrix, len(form.matrix), form.unit
+        self._pack = struct.Struct(f"<{self._width}f").pack
         self._takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and _only_numbers(form)
         self._decode = msgspec.json.Decoder(_Body).decode
         self._text = msgspec.json.Encoder().encode
         self._all = tuple(Wanted(name) for name in output_names(task) if name != ON_REQUEST)
         self._templates: dict[tuple[Any, ...], _Template | None] = {}
 
-    def read(self, body: bytes) -> InferRequest:
-        """As ``read_request``: the same questions, or the same error."""
+    def read(self, body: bytes) -> tuple[InferRequest, bytes | None]:
+        """As ``read_request``: the same questions, or the same error. With a lone row's numbers as float32 bytes, in
+        the order of the form's matrix, where they came so."""
         found = self._read(body) if self._takes else None
-        return read_request(body, self._form, self._task) if found is None else found
+        return (read_request(body, self._form, self._task), None) if found is None else found
 
-    def _read(self, body: bytes) -> InferRequest | None:
+    def _read(self, body: bytes) -> tuple[InferRequest, bytes] | None:
         try:
             asked = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        tensor, width = asked.inputs[0], self._width
-        rows, columns = tensor.shape
+        tensor = asked.inputs[0]
+        if tensor.shape != (1, self._width):
+            return None
         data = tensor.data
-        if columns != width or len(data) != rows * width:
+        try:
+            packed = self._pack(*data)
+        except (struct.error, OverflowError):  # another number of them, or one that is beyond float32
             return None
-        if max(data) > _LARGEST or min(data) < -_LARGEST:
+        if _LARGEST in packed:  # it may have been rounded down to that
             return None
+        question: dict[str, Any] = dict(zip(self._names, data, strict=True))
         unit = asked.parameters.unit
         if unit is None:
             unit = asked.id
-            anonymous = not unit
-        else:
-            anonymous = False
-        names = self._names
-        if rows == 1:
-            questions: list[dict[str, Any]] = [dict(zip(names, data, strict=True))]
-        else:
-            questions = [dict(zip(names, data[i : i + width], strict=True)) for i in range(0, len(data), width)]
-        if not anonymous:
-            for question in questions:
-                question[self._unit] = unit
-        return InferRequest(asked.id, questions, self._all, anonymous)
+            if not unit:
+                return InferRequest(asked.id, [question], self._all, True), packed
+        question[self._unit] = unit
+        return InferRequest(asked.id, [question], self._all), packed
 
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> bytes:
         """As ``write_reply`` of a request whose outputs are all JSON: the same bytes."""
@@ -137,8 +139,8 @@ class _Template:
 
 
 _UNKNOWN: Any = object()
-_LARGEST = 2.0**63 - 1024
-"""Above it an integer may be none that an event can hold: the general codec looks closer."""
+_LARGEST = b"\xff\xff\x7f"
+"""The upper three bytes of float32's largest number, of either sign, but for the sign."""
 
 
 def _only_numbers(form: Form) -> bool:
