@@ -40,10 +40,10 @@ def unpinned(model: str, version: str) -> None:
 
 def all_answered(replies: Sequence[Reply]) -> Sequence[Reply]:
     """The replies. Raises Unavailable where one of them is none."""
-    failed = next((r for r in replies if not r.answered), None)
-    if failed is not None:
-        raise Unavailable(
-            f"no answer to event {failed.event.id}: {failed.given.error}",
-            details={"event_id": failed.event.id},
-        )
+    for reply in replies:
+        if not reply.answered:
+            raise Unavailable(
+                f"no answer to event {reply.event.id}: {reply.given.error}",
+                details={"event_id": reply.event.id},
+            )
     return replies

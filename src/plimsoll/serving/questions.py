@@ -79,38 +79,29 @@ class QuestionMaker:
         """The questions of several requests that are asked now, as columns. The rows' own time is filled in place
         where it is absent; they have passed ``check``."""
         rows = [inputs for asking in askings for inputs in asking.rows]
-        packed = [asking.packed for asking in askings if asking.packed is not None]
+        each = askings if len(rows) == len(askings) else [asking for asking in askings for _ in asking.rows]
+        packed = [asking.packed for asking in each if asking.packed is not None]
         if len(packed) < len(rows):
             packed = []
         ids = random_ids(len(rows), asked_at)
         sticky, at_column = self._sticky, self._asked_at
-        units: list[str] = []
-        tenants: list[str] = []
-        principals: list[str] = []
-        trace_ids: list[str] = []
-        for asking in askings:
-            tenant, principal, trace_id = asking.ticket.tenant, asking.ticket.principal, asking.trace_id
-            for inputs in asking.rows:
-                if inputs.get(at_column) is None:
-                    inputs[at_column] = asked_at
-                if asking.anonymous:
-                    inputs[sticky] = ids[len(units)]
-                units.append(str(inputs[sticky]))
-                tenants.append(tenant)
-                principals.append(principal)
-                trace_ids.append(trace_id)
+        for inputs, asking, id in zip(rows, each, ids, strict=True):
+            if inputs.get(at_column) is None:
+                inputs[at_column] = asked_at
+            if asking.anonymous:
+                inputs[sticky] = id
         if self._by_column:
             blocks = [self._block(asked_at, inputs) for inputs in rows]
         else:
             blocks = [self._block(asked_at, {})] * len(rows)
         return Turn(
             batch=Batch(ids, rows, [microseconds(asked_at)] * len(rows), packed, self._matrix),
-            units=units,
+            units=[str(inputs[sticky]) for inputs in rows],
             blocks=blocks,
             asked_at=[asked_at] * len(rows),
-            tenants=tenants,
-            principals=principals,
-            trace_ids=trace_ids,
+            tenants=[asking.ticket.tenant for asking in each],
+            principals=[asking.ticket.principal for asking in each],
+            trace_ids=[asking.trace_id for asking in each],
             before_us=before_us,
         )
 

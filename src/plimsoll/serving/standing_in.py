@@ -77,10 +77,10 @@ class StandIns:
     def remember(
         self, turn: Turn, said: Sequence[Answer], odd: Mapping[int, str], loaded: Mapping[str, Loaded]
     ) -> None:
-        """Keep plain answers of releases whose rule may give them again; the others cost one look."""
-        for i, answer in enumerate(said):
-            release = loaded.get(answer.release)
-            if i in odd or release is None or "cached" not in (*release.rule.unsure, *release.rule.failed):
+        """Keep plain answers of releases whose rule may give them again; without one it costs a look a release."""
+        keepers = [name for name, r in loaded.items() if "cached" in r.rule.unsure or "cached" in r.rule.failed]
+        for i, answer in enumerate(said if keepers else ()):
+            if i in odd or answer.release not in keepers:
                 continue
             self._last.keep(turn.tenants[i], turn.units[i], turn.asked_at[i], answer)
 
