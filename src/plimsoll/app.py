@@ -185,6 +185,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
     from plimsoll.operations.materialise import Materialiser
     from plimsoll.operations.upkeep import Upkeep
     from plimsoll.serving import (
+        AdmissionMetrics,
         CacheMetrics,
         Certificates,
         Prices,
@@ -241,6 +242,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         )
         server.metrics.event_log_bytes = partial(size_of, settings.segments)
 
+        server.metrics.also(AdmissionMetrics(capability.name, admission.overload, admission.shared))
         if cache is not None:
             server.metrics.also(CacheMetrics(capability.name, cache))
 

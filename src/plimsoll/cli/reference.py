@@ -61,6 +61,8 @@ def settings_page() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels and what it means."""
+    from plimsoll.serving.admission.metrics import AdmissionMetrics
+    from plimsoll.serving.admission.overload import Overload
     from plimsoll.serving.caching import AnswerCache, CacheMetrics, MemoryAnswers
     from plimsoll.serving.feature_metrics import FeatureMetrics
     from plimsoll.serving.metrics import FAMILIES, OF_PROCESS
@@ -75,8 +77,10 @@ def metrics_page() -> str:
     rows: list[tuple[str, str, tuple[str, ...], str]] = [
         (f.shown, f.kind, f.labels, f.help) for f in (*FAMILIES, *OF_PROCESS)
     ]
-    kept = CacheMetrics("", AnswerCache(MemoryAnswers(0), ttl_s=1.0))
-    for metric in (*FeatureMetrics("", dict, int).collect(), *kept.collect()):
+    cache = AnswerCache(MemoryAnswers(0), ttl_s=0.0)
+    inside = Overload(target_s=0.0, most=0)
+    others = (FeatureMetrics("", dict, int), CacheMetrics("", cache), AdmissionMetrics("", inside, None))
+    for metric in (metric for collector in others for metric in collector.collect()):
         shown = f"{metric.name}_total" if metric.type == "counter" else metric.name
         rows.append((shown, metric.type, metric._labelnames[1:], metric.documentation))  # type: ignore[attr-defined]
     for name, kind, labels, said in rows:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
+    from plimsoll.serving.admission.metrics import AdmissionMetrics
     from plimsoll.serving.admission.opening import open_admission
     from plimsoll.serving.answering import Timeouts
     from plimsoll.serving.caching.metrics import CacheMetrics
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.tracing import open_tracer
 
 __all__ = [
+    "AdmissionMetrics",
     "CacheMetrics",
     "Certificates",
     "Counts",
@@ -61,6 +63,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdmissionMetrics": "admission.metrics",
     "CacheMetrics": "caching.metrics",
     "Certificates": "certificates",
     "Counts": "outcomes",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.ports import EventLog
@@ -25,11 +25,13 @@ from plimsoll.serving.asking import Asking
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.pipeline import Decided, Pipeline, Reply
 from plimsoll.serving.questions import QuestionMaker
+from plimsoll.serving.refusals import TooLate
 
 _log = logging.getLogger(__name__)
 
 _TOGETHER = 512
-"""Events that others are asked about at once, and the most rows that are answered on the loop's thread."""
+"""Events that others are asked about at once, the most requests of a turn, and the most rows that are answered on the
+loop's thread."""
 
 
 class Desk:
@@ -86,7 +88,9 @@ class Desk:
         """Answer what has gathered: here, where nothing of it takes long."""
         if self._busy or not self._askings:
             return
-        askings, self._askings = self._askings, []
+        askings = self._next()
+        if not askings:
+            return
         deployment = self._deployment()
         before_us = (0, 0, 0, (perf_counter_ns() - self._since_ns) // 1000)
         turn = self._maker.turn(askings, self._now(), before_us)
@@ -101,6 +105,24 @@ class Desk:
         self._busy = True
         work = self._loop.run_in_executor(self._answerer, self._pipeline.decide, turn, deployment)
         work.add_done_callback(partial(self._decided, askings, deployment))
+
+    def _next(self) -> list[Asking]:
+        """Whom this turn answers: those who still wait, and where they are too many, larger priorities first."""
+        askings, self._askings = self._askings, []
+        if any(asking.ticket.deadline_s for asking in askings):
+            askings = self._in_time(askings)
+        if len(askings) > _TOGETHER:
+            askings.sort(key=lambda asking: -asking.ticket.priority)  # stable: first come, first served among equals
+            askings, self._askings = askings[:_TOGETHER], askings[_TOGETHER:]
+            self._loop.call_soon(self._begin)
+        return askings
+
+    def _in_time(self, askings: Sequence[Asking]) -> list[Asking]:
+        """Work for somebody who has gone is not begun."""
+        now_s = monotonic()
+        late = [asking for asking in askings if 0.0 < asking.ticket.deadline_s <= now_s]
+        self._fail(late, TooLate("the deadline passed before the work was begun", hint="give it more time"))
+        return [asking for asking in askings if not 0.0 < asking.ticket.deadline_s <= now_s]
 
     def _decided(self, askings: Sequence[Asking], deployment: Deployment, work: asyncio.Future[Decided]) -> None:
         self._busy = False

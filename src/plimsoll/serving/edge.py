@@ -137,7 +137,7 @@ class Edge:
             replies = await self._replies(request, asked.questions, anonymous=asked.anonymous)
             return oip.write_reply(self._name, asked, replies, self._task.kind)
 
-        return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
+        return tensors(await self._once(request, body, answered))
 
     async def _ask(self, request: Request) -> Response:
         return await self._one(request, plain.inputs)
@@ -154,7 +154,12 @@ class Edge:
             (reply,) = await self._replies(request, [self._at.form.read(columns(body))])
             return oip.Written(plain.write(reply, self._task.classes))
 
-        return tensors(await self._first.of(request.headers.get("idempotency-key"), body, answered))
+        return tensors(await self._once(request, body, answered))
+
+    async def _once(self, request: Request, body: bytes, work: Callable[[], Awaitable[oip.Written]]) -> oip.Written:
+        """The first answer to this request, however often its caller had to send it."""
+        key, ticket = request.headers.get("idempotency-key"), request.state.ticket
+        return await self._first.of(key, body, work, tenant=ticket.tenant)
 
     async def _replies(
         self, request: Request, asked: Sequence[dict[str, Any]], *, anonymous: bool = False

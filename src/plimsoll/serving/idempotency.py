@@ -21,25 +21,29 @@ class FirstAnswers:
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[str, tuple[str, asyncio.Future[Written]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[str, asyncio.Future[Written]]] = OrderedDict()
 
-    async def of(self, key: str | None, body: bytes, work: Callable[[], Awaitable[Written]]) -> Written:
-        """The first answer under ``key``, or ``work``'s. A failed one is not kept: it may be tried again.
+    async def of(
+        self, said_key: str | None, body: bytes, work: Callable[[], Awaitable[Written]], *, tenant: str = ""
+    ) -> Written:
+        """The first answer under the key, or ``work``'s. A failed one is not kept: it may be tried again. Tenants have
+        keys of their own: nobody gets an answer that another was given.
 
         Raises UsageError when the key came with another body before.
         """
-        if key is None:
+        if said_key is None:
             return await work()
-        if not _KEY.fullmatch(key):
+        if not _KEY.fullmatch(said_key):
             raise UsageError(
-                f"the Idempotency-Key {key!r:.80} is none: it has {len(key)} characters",
+                f"the Idempotency-Key {said_key!r:.80} is none: it has {len(said_key)} characters",
                 hint=f"it is 1 to {_LONGEST} visible characters of ASCII, as a UUID is",
             )
+        key = (tenant, said_key)
         said = digest_bytes(body)
         if key in self._kept:
             first, kept = self._kept[key]
             if first != said:
-                raise UsageError(f"the Idempotency-Key {key!r:.80} came with another request before")
+                raise UsageError(f"the Idempotency-Key {said_key!r:.80} came with another request before")
             return await asyncio.shield(kept)
         future = asyncio.ensure_future(work())
         self._kept[key] = (said, future)

@@ -54,6 +54,17 @@ def test_no_credential_is_said_with_what_to_send(house: House) -> None:
             house.admission().admit(headers, "late")
 
 
+def test_a_key_beside_another_scheme_opens_nothing_for_that_scheme(house: House) -> None:
+    """What is kept of a verified request is kept for its credential, not for whatever stood beside it."""
+    key = house.issue().credential.encode()
+    admission = house.admission()
+    basic = (b"authorization", b"Basic YTpi")
+    for _ in range(2):
+        admission.admit([basic, (b"x-api-key", key)], "late")
+        assert refused(admission, [basic]) == "Unauthenticated"
+        assert refused(admission, [basic, (b"x-api-key", b"plm_x_y")]) == "Unauthenticated"
+
+
 def test_scopes_bound_what_a_key_may(house: House) -> None:
     """Actions and capabilities; what concerns none in particular needs the scope of all."""
     narrow = house.issue(scopes=Scopes(actions=("ask",), capabilities=("late",)))

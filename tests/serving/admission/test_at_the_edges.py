@@ -99,6 +99,17 @@ def test_a_key_is_rotated_and_revoked_under_load(house: House, yard: Yard) -> No
     assert set(statuses["other"]) == {200}
 
 
+def test_an_idempotency_key_is_a_tenants_own(house: House, yard: Yard) -> None:
+    """The same key and body of another tenant is another question; of the same tenant it is the first answer again."""
+    credentials = [house.issue(tenant).credential for tenant in ("a", "b", "a")]
+    with running(yard, live("fallback"), admission=guarded(house)) as up:
+        ids = [
+            up.call("POST", ASK, {"inputs": parcel(1)}, authorization=f"Bearer {c}", idempotency_key="k")[1]["event_id"]
+            for c in credentials
+        ]
+    assert ids[0] == ids[2] != ids[1]
+
+
 def test_a_limit_is_a_429_that_says_when(house: House, yard: Yard) -> None:
     """Over REST; the next tenant is answered."""
     loud, quiet = house.issue("loud").credential, house.issue("quiet").credential

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from plimsoll.errors import PlimsollError, Refused
-from plimsoll.kernel.access import ACTIONS, Action, Priority, Scopes
-from plimsoll.serving.admission.grants import Grant, Grants
+from plimsoll.errors import Refused
+from plimsoll.kernel.access import ACTIONS, Action, Scopes
+from plimsoll.serving.admission.grants import RANK, Grant, Grants
 from plimsoll.serving.admission.headers import Headers, credential_of, priority_of, read, timeout_of
 from plimsoll.serving.admission.keytable import KeyTable
 from plimsoll.serving.admission.lanes import Lane, Lanes
@@ -22,7 +22,7 @@ from plimsoll.serving.admission.loopback import from_this_machine, only_here
 from plimsoll.serving.admission.overload import Overload
 from plimsoll.serving.admission.sharing import SharedLimits
 from plimsoll.serving.admission.tenant import NOBODYS
-from plimsoll.serving.admission.ticket import RANK, AdmittedTicket
+from plimsoll.serving.admission.ticket import AdmittedTicket
 from plimsoll.serving.admission.tokens import Tokens
 from plimsoll.serving.refusals import Unauthenticated
 
@@ -49,7 +49,8 @@ class Admission:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.overload, self.lanes = overload, lanes
-        self._keys, self._tokens, self._shared = keys, tokens, shared
+        self._keys, self._tokens, self.shared = keys, tokens, shared
+        self.required = keys is not None or tokens is not None  # whether every request needs a credential
         self._now, self._monotonic = now, monotonic
         self._grants = Grants()
         self._anybody = Grant(principal="", tenant=NOBODYS, scopes=Scopes(actions=("ask", "tell")))
@@ -57,11 +58,6 @@ class Admission:
         self._generation = 0
         self._forgotten = 0
         self._note_at_s = monotonic()
-
-    @property
-    def required(self) -> bool:
-        """Whether every request needs a credential."""
-        return self._keys is not None or self._tokens is not None
 
     def admit(
         self,
@@ -74,17 +70,30 @@ class Admission:
     ) -> AdmittedTicket:
         """The ticket of a request; its ``done`` is to be called when it ended.
 
-        ``timeout_s`` is a deadline that did not come as a header (gRPC's); 0.0 is none. Raises Unauthenticated, Refused,
-        Limited, Unavailable or TooLate; UsageError for a header that cannot be read.
+        ``timeout_s`` is a deadline that did not come as a header; 0.0 is none. Raises Unauthenticated, Refused, Limited,
+        Unavailable or TooLate; UsageError for a header that cannot be read.
         """
-        authorization, api_key, priority, timeout = read(headers)
+        authorization, api_key, said, timeout = read(headers)
         grant = self._grant(authorization, api_key) if self.required else self._anybody
         now_s = self._monotonic()
         if timeout is not None:
             timeout_s = min(timeout_of(timeout), timeout_s or math.inf)
         deadline_s = now_s + timeout_s if timeout_s else 0.0
-        asked = grant.priority if priority is None else priority_of(priority, grant.priority)
-        return self._let_in(grant, capability, action, questions, asked, now_s, deadline_s)
+        priority = grant.priority if said is None else priority_of(said, grant.priority)
+        try:
+            lane = grant.lanes[capability, action]
+        except KeyError:
+            lane = self._way(grant, capability, action)
+        overload = self.overload
+        overload.enter(priority, now_s, deadline_s)
+        if lane is not None:
+            try:
+                lane.enter(questions, now_s)
+            except BaseException:
+                overload.withdraw()
+                raise
+        rank, tenant = RANK[priority], grant.tenant
+        return AdmittedTicket(grant.principal, tenant.name, tenant, rank, deadline_s, lane, overload, now_s)
 
     def control(self, headers: Headers, peer: str, action: Action = "operate", capability: str = "") -> AdmittedTicket:
         """The ticket of a control request from the address ``peer``.
@@ -96,54 +105,33 @@ class Admission:
         if not self.required:
             if not from_this_machine(peer, headers):
                 raise only_here()
-            return AdmittedTicket("", NOBODYS)
+            return AdmittedTicket("", NOBODYS.name, NOBODYS)
         authorization, api_key, _, _ = read(headers)
         grant = self._grant(authorization, api_key)
         self._check(grant, capability, action)
-        return AdmittedTicket(grant.principal, grant.tenant, RANK[grant.priority])
-
-    def _let_in(
-        self,
-        grant: Grant,
-        capability: str,
-        action: Action,
-        questions: int,
-        priority: Priority,
-        now_s: float,
-        deadline_s: float,
-    ) -> AdmittedTicket:
-        try:
-            lane = grant.lanes[capability, action]
-        except KeyError:
-            lane = self._way(grant, capability, action)
-        overload = self.overload
-        overload.enter(priority, now_s, deadline_s)
-        if lane is not None:
-            try:
-                lane.enter(questions, now_s)
-            except PlimsollError:
-                overload.withdraw()
-                raise
-        return AdmittedTicket(grant.principal, grant.tenant, RANK[priority], deadline_s, lane, overload, now_s)
+        return AdmittedTicket(grant.principal, grant.tenant.name, grant.tenant, grant.rank)
 
     def _grant(self, authorization: bytes | None, api_key: bytes | None) -> Grant:
+        """What the credential stands for. It is kept by the header as it came, which is read only at the first time."""
+        sent = api_key if authorization is None else authorization
+        if sent is not None:
+            digest = self._grants.digest(sent)
+            grant = self._grants.get(digest)
+            if grant is not None and self._now() < grant.expires_at_s:
+                grant.used = True
+                return grant
+            self._grants.drop(digest)
         credential = credential_of(authorization, api_key)
         if credential is None:
             raise Unauthenticated(
                 "this needs a credential", hint="send Authorization: Bearer plm_…, or a token of the issuer"
             )
-        digest = self._grants.digest(credential)
-        grant = self._grants.get(digest)
-        if grant is None:
-            grant = self._verified(digest, credential)
-        elif self._now() >= grant.expires_at_s:
-            self._grants.drop(digest)
-            grant = self._verified(digest, credential)
-        grant.used = True
-        return grant
+        if authorization is not None and credential is api_key:
+            return self._verified(b"", credential)  # beside a header that opens nothing, and must not be kept for it
+        return self._verified(digest, credential)
 
     def _verified(self, digest: bytes, credential: bytes) -> Grant:
-        """Verify, and keep what it stands for, unless the keys changed meanwhile."""
+        """Verify, and keep under ``digest`` what it stands for, unless the keys changed meanwhile."""
         generation = self._generation
         text = credential.decode("ascii", "replace")
         if self._tokens is not None and text.count(".") == 2:
@@ -153,7 +141,7 @@ class Admission:
         else:
             raise Unauthenticated("this credential opens nothing here")
         with self._changing:
-            if generation == self._generation:
+            if digest and generation == self._generation:
                 self._grants.keep(digest, grant)
         return grant
 
@@ -202,5 +190,5 @@ class Admission:
             self._keys.note_used(self._grants.used_keys())
         if self._tokens is not None:
             self._tokens.close()
-        if self._shared is not None:
-            self._shared.close()
+        if self.shared is not None:
+            self.shared.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plimsoll.kernel.access import Priority, Scopes
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from plimsoll.serving.admission.tenant import Tenant
 
 CAPACITY = 10_000
+RANK: Final[dict[Priority, int]] = {"interactive": 0, "batch": -1}
+"""The seam's priorities: a larger one goes first."""
 
 
 class Grant:
     """Who asks, for whom, and what they may. ``expires_at_s`` is wall time, in seconds since the epoch."""
 
-    __slots__ = ("expires_at_s", "key", "lanes", "principal", "priority", "scopes", "tenant", "used")
+    __slots__ = ("expires_at_s", "key", "lanes", "principal", "priority", "rank", "scopes", "tenant", "used")
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Grant:
         key: str = "",
     ) -> None:
         self.principal, self.tenant, self.scopes, self.priority = principal, tenant, scopes, priority
+        self.rank = RANK[priority]
         self.expires_at_s = expires_at_s
         self.key = key  # the id of the key behind it; empty for a token
         self.used = True
@@ -48,11 +51,13 @@ class Grants:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._seed = secrets.token_bytes(32)
+        self._begun = blake2b(key=secrets.token_bytes(32), digest_size=16)
         self._kept: dict[bytes, Grant] = {}
 
     def digest(self, credential: bytes) -> bytes:
-        return blake2b(credential, key=self._seed, digest_size=16).digest()
+        begun = self._begun.copy()
+        begun.update(credential)
+        return begun.digest()
 
     def get(self, digest: bytes) -> Grant | None:
         return self._kept.get(digest)

@@ -18,19 +18,25 @@ Headers = Iterable[Sequence[bytes]]
 """(name, value), names in lower case: as ASGI has them, and httptools once they are lowered."""
 
 AUTHORIZATION, API_KEY, PRIORITY, TIMEOUT = b"authorization", b"x-api-key", b"priority", b"x-request-timeout-ms"
-_PLACE = {AUTHORIZATION: 0, API_KEY: 1, PRIORITY: 2, TIMEOUT: 3}
+_READ = frozenset((AUTHORIZATION, API_KEY, PRIORITY, TIMEOUT))
 _URGENCY = re.compile(rb"(?:^|,)\s*u\s*=\s*([0-7])\s*(?:;[^,]*)?(?=,|$)")
 _LONGEST_S = 3600.0
 
 
-def read(headers: Headers) -> list[bytes | None]:
+def read(headers: Headers) -> tuple[bytes | None, bytes | None, bytes | None, bytes | None]:
     """The values of authorization, x-api-key, priority and the timeout; None where a header is absent."""
-    found: list[bytes | None] = [None, None, None, None]
+    authorization = api_key = priority = timeout = None
     for name, value in headers:
-        place = _PLACE.get(name)
-        if place is not None:
-            found[place] = value
-    return found
+        if name in _READ:
+            if name == AUTHORIZATION:
+                authorization = value
+            elif name == API_KEY:
+                api_key = value
+            elif name == PRIORITY:
+                priority = value
+            else:
+                timeout = value
+    return authorization, api_key, priority, timeout
 
 
 def credential_of(authorization: bytes | None, api_key: bytes | None) -> bytes | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from plimsoll.errors import Unavailable
@@ -32,7 +33,8 @@ class Overload:
 
     def __init__(self, *, target_s: float, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self.target_s, self.most = target_s, most
-        self.inside = self.shed = 0
+        self.shed = 0
+        self._inside: deque[None] = deque()  # counted by its length: append, pop and len are atomic, and need no lock
         self.standing = False  # the queue, not the server
         self.per_s = 0.0
         self._now = now
@@ -44,19 +46,24 @@ class Overload:
         """Take one in. ``deadline_s`` of 0.0 is none. Raises Unavailable with the time after which it may fit, or TooLate."""
         if deadline_s and now_s >= deadline_s:
             raise TooLate("the request's deadline had passed when it came")
-        with self._lock:
-            if self.inside == 0:  # an interval covers no time in which nobody asked
-                self._since_s, self._least_s, self._finished = now_s, math.inf, 0
-            if self.inside < self.most and (not self.standing or self._fits(priority, now_s, deadline_s)):
-                self.inside += 1
-                return
-            self.shed += 1
-            inside, wait_s = self.inside, self.expected_wait_s
-        raise Unavailable(
-            f"{inside} requests are inside, and one more would wait too long",
+        inside = self._inside
+        if not inside:  # an interval covers no time in which nobody asked
+            self._since_s, self._least_s, self._finished = now_s, math.inf, 0
+        elif len(inside) >= self.most or (self.standing and not self._fits(priority, now_s, deadline_s)):
+            raise self._full()
+        inside.append(None)
+
+    def _full(self) -> Unavailable:
+        self.shed += 1
+        return Unavailable(
+            f"{self.inside} requests are inside, and one more would wait too long",
             hint="try again after the time that Retry-After says, or send fewer",
-            retry_after_s=min(max(wait_s, 1.0), 30.0),
+            retry_after_s=min(max(self.expected_wait_s, 1.0), 30.0),
         )
+
+    @property
+    def inside(self) -> int:
+        return len(self._inside)
 
     @property
     def expected_wait_s(self) -> float:
@@ -76,23 +83,27 @@ class Overload:
     def leave(self, began_s: float) -> None:
         """One that came at ``began_s`` is answered, or given up."""
         now_s = self._now()
-        with self._lock:
-            self.inside -= 1
-            self._finished += 1
-            self._least_s = min(self._least_s, now_s - began_s)
-            if now_s - self._since_s >= _INTERVAL_S:
+        self._inside.pop()
+        self._finished += 1
+        stay_s = now_s - began_s
+        if stay_s < self._least_s:
+            self._least_s = stay_s
+        if now_s - self._since_s >= _INTERVAL_S:
+            with self._lock:
                 self._judge(now_s)
-            elif self.inside == 0:
-                self.standing = False
+        elif not self._inside:
+            self.standing = False
 
     def withdraw(self) -> None:
         """One that was taken in is not let in after all: it says nothing about how long an answer takes."""
-        with self._lock:
-            self.inside -= 1
+        self._inside.pop()
 
     def _judge(self, now_s: float) -> None:
-        """An interval is over."""
-        measured = self._finished / (now_s - self._since_s)
+        """An interval is over, unless another thread has just said so."""
+        elapsed_s = now_s - self._since_s
+        if elapsed_s < _INTERVAL_S:
+            return
+        measured = self._finished / elapsed_s
         self.per_s = measured if self.per_s == 0.0 else self.per_s + _SMOOTHING * (measured - self.per_s)
         self._shortest_s = min(self._shortest_s * (1.0 if self.standing else _FORGOTTEN), self._least_s)
         self.standing = self._least_s > self._tolerated_s and self.inside > 0

@@ -1,0 +1,95 @@
+"""Who is answered when there are many: nobody who has gone, and those first who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from plimsoll.kernel.records import Event
+from plimsoll.sections import Limits
+from plimsoll.serving import QuestionMaker
+from plimsoll.serving.admission import Admission, Lanes, Overload
+from plimsoll.serving.asking import Awaited
+from plimsoll.serving.desk import Desk
+from plimsoll.serving.metrics import Metrics
+
+from .conftest import live, parcel
+from .running import running
+from .test_seams import Kept
+
+ASK = "/v1/capabilities/parcel-late/ask"
+
+
+class Elsewhere(Kept):
+    """A cache that does I/O, so that turns are answered in a thread."""
+
+    inline = False
+
+
+def test_work_whose_deadline_has_passed_is_not_begun(yard_of: Any) -> None:
+    """Its caller gets 504, nothing is recorded of it, and the others of the turn are answered."""
+    entered, goes_on = threading.Event(), threading.Event()
+
+    def slow(columns: Mapping[str, Any]) -> Any:
+        entered.set()
+        assert goes_on.wait(20)
+        return np.full(len(columns["weight"]), 0.5)
+
+    yard = yard_of(fallback=slow)
+    door = Admission(overload=Overload(target_s=60, most=100), lanes=Lanes(Limits()))
+    with running(yard, live("fallback"), cache=Elsewhere(), admission=door) as up, ThreadPoolExecutor(3) as pool:
+
+        def ask(n: int, **headers: str) -> int:
+            return up.call("POST", ASK, {"inputs": parcel(n)}, **headers)[0]
+
+        first = pool.submit(ask, 1)
+        assert entered.wait(20)
+        late, patient = pool.submit(ask, 2, x_request_timeout_ms="50"), pool.submit(ask, 3)
+        threading.Event().wait(0.3)
+        goes_on.set()
+        assert [first.result(), late.result(), patient.result()] == [200, 504, 200]
+    units = [record.unit for record in yard.log.read()[0] if isinstance(record, Event)]
+    assert units == ["p1", "p3"]
+
+
+class Waiting:
+    """A ticket with a priority."""
+
+    principal, tenant, deadline_s = "", "", 0.0
+
+    def __init__(self, priority: int) -> None:
+        self.priority = priority
+
+    def done(self) -> None:
+        """It holds no place."""
+
+
+def test_where_more_wait_than_fit_a_turn_people_go_before_batches(yard: Any) -> None:
+    """In the order in which they came among equals; everybody is answered."""
+    row = yard.release()
+    yard.fleet.ensure([row])
+
+    async def asked() -> list[str]:
+        desk = Desk(
+            pipeline=yard.pipeline(),
+            log=yard.log,
+            maker=QuestionMaker(yard.capability),
+            now=lambda: datetime.now(UTC),
+            deployment=lambda: live(row.digest),
+            metrics=Metrics("parcel-late"),
+        )
+        askings = [Awaited([parcel(n)], Waiting(0 if n >= 600 else -1)) for n in range(700)]
+        for asking in askings:
+            desk.put(asking)
+        await asyncio.gather(*(asking.future for asking in askings))
+        await desk.close()
+        return [record.unit for record in yard.log.read()[0] if isinstance(record, Event)]
+
+    order = [int(unit[1:]) for unit in asyncio.run(asked())]
+    assert order == [*range(600, 700), *range(600)]
