@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,3 +197,18 @@ def time_of(record: Record, among: list[Record]) -> Any:
         return record.at
     event = next((r for r in among if isinstance(r, Event) and r.id == record.event), None)
     return event.at if event else T0
+
+
+def test_a_question_handed_to_a_person_was_not_answered() -> None:
+    """It counts as an abstention, like one that nobody is asked about; a stand-in's answer does not."""
+    t = tally()
+    for action in ("answer", "abstain", "person", "fallback"):
+        t.read([msgspec.structs.replace(r, action=action) for r in a_day(0, SAYS) if isinstance(r, Event)])
+    counted = {
+        rate: [(c.hits, c.n) for c in t.counts(at_most(rate, 0.1), FALLBACK, after="", until="9")]
+        for rate in ("abstention_rate", "fallback_rate")
+    }
+    (abstained, n), (stood_in, _) = (
+        (sum(hits for hits, _ in found), sum(n for _, n in found)) for found in counted.values()
+    )
+    assert (abstained / n, stood_in / n) == (0.5, 0.25)

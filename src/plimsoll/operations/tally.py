@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.evaluation import blockwise, rowset
+from plimsoll.kernel.promise import ENDS
 from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.verdict import Block, Count
@@ -127,8 +128,8 @@ class Tally:
             self._score(event.served, block, row)
         self._measure(event.served, hour)
         self.served[event.served.release if event.action != "fallback" else "fallback"] += 1
-        for metric, action in (("abstention_rate", "abstain"), ("fallback_rate", "fallback")):
-            self._count(event.served.release, metric, hour, hit=event.action == action)
+        for metric, actions in (("abstention_rate", ENDS), ("fallback_rate", ("fallback",))):
+            self._count(event.served.release, metric, hour, hit=event.action in actions)
 
     def _asked(self, event: Event) -> tuple[_OpenBlock, int]:
         """A new row of the event's block."""

@@ -71,6 +71,11 @@ class Desk:
         self._answerer = ThreadPoolExecutor(1, "plimsoll-answer")
         self._looker = ThreadPoolExecutor(1, "plimsoll-beside")
 
+    @property
+    def waiting(self) -> int:
+        """Questions that have no answer yet."""
+        return self._waiting
+
     def put(self, asking: Asking) -> None:
         """Answer it with the next turn. Raises Unavailable when too many wait, UsageError when a row names no unit."""
         rows = len(asking.rows)

@@ -264,6 +264,7 @@ class Server:
             most_beside=self.settings.most_beside,
             record_timeout_ms=self.settings.record_timeout_ms,
         )
+        self.metrics.queues = lambda: {"answers": desk.waiting}
         following = asyncio.create_task(self._follow())
         if self._grpc is not None:
             self._grpc.start(asyncio.get_running_loop())

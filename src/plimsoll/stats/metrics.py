@@ -212,8 +212,14 @@ _ALL = (
     _quality("mae", "label's unit", (REGRESSION,), "Mean absolute error.", rows="absolute_error_rows"),
     _quality("rmse", "label's unit", (REGRESSION,), "Root of the mean squared error.", whole="rmse"),
     _operational("error_rate", "share", "Share of requests that ended in an error or a time-out."),
-    _operational("abstention_rate", "share", "Share of requests that were answered with an abstention."),
-    _operational("fallback_rate", "share", "Share of requests that the fallback answered."),
+    _operational(
+        "abstention_rate", "share", "Share of requests without an answer: not sure enough, or handed to a person."
+    ),
+    _operational(
+        "fallback_rate",
+        "share",
+        "Share of requests for which something stood in: a rule, the previous release.",
+    ),
     _operational("latency_p50_ms", "ms", "Median time from request to answer.", quantile=0.50),
     _operational("latency_p95_ms", "ms", "Time to answer that 95 % of the requests stay below.", quantile=0.95),
     _operational("latency_p99_ms", "ms", "Time to answer that 99 % of the requests stay below.", quantile=0.99),
