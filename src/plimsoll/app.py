@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -46,6 +47,11 @@ class WallClock:
 
 WRITERS = 16
 """Processes of one home that may record at once, each with segments of its own."""
+
+
+if TYPE_CHECKING:
+    from plimsoll.operations.feeding import Feed
+    from plimsoll.operations.listening import NatsFeed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,3 +309,23 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
                     tracer.close()
                 log.close()
                 online.close()
+
+
+def _nats(
+    capability: Capability, settings: Settings, feed: Feed, scratch: Path, say: Callable[[str], None]
+) -> NatsFeed | None:
+    """What listens for rows over NATS, where the settings name one."""
+    chosen = settings.features
+    if not chosen.nats_url:
+        return None
+    from plimsoll.operations.listening import NatsFeed
+
+    return NatsFeed(
+        feed,
+        url=chosen.nats_url,
+        stream=chosen.nats_stream,
+        subject=chosen.nats_subject,
+        name=f"plimsoll-{capability.name}",
+        aside=scratch / "quarantine" / "nats",
+        say=say,
+    )

@@ -112,6 +112,13 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
             "NaN."
         ),
     ] = "fallback"
+    nats_url: Annotated[
+        str, Meta(description="Address of NATS, where rows are pushed over JetStream; empty: they are not.")
+    ] = ""
+    nats_stream: Annotated[str, Meta(description="The stream that has the rows; it must be there.")] = "plimsoll"
+    nats_subject: Annotated[
+        str, Meta(min_length=1, description="What their subjects begin with; the name of the table follows.")
+    ] = "plimsoll.features"
 
 
 class Tracing(msgspec.Struct, frozen=True, kw_only=True):
