@@ -34,6 +34,7 @@ from plimsoll.store import (
     SegmentLog,
     SqlCatalog,
     SqliteOnline,
+    Trust,
     size_of,
 )
 
@@ -67,6 +68,11 @@ class Home:
     held: list[int]  # locks on writers' names, let go when the home is closed
 
     @property
+    def trust(self) -> Trust:
+        """Whose releases may bring code here."""
+        return Trust(self.settings.trust)
+
+    @property
     def scratch(self) -> Path:
         """Files that can be made again."""
         return self.settings.home / "scratch"
@@ -79,6 +85,7 @@ class Home:
             clock=self.clock,
             notifier=self.notifier,
             folder=self.scratch,
+            trust=self.trust,
         )
         return replace(made, say=say) if say else made
 
@@ -194,6 +201,7 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
         AdmissionMetrics,
         CacheMetrics,
         Certificates,
+        Hold,
         Prices,
         RequestLog,
         Server,
@@ -245,6 +253,8 @@ def serve(capability: Capability, settings: Settings, *, say: Callable[[str], No
             prices=Prices(*msgspec.structs.astuple(settings.cost)),
             requests=RequestLog(slow_ms=settings.log.slow_ms, share=settings.log.requests),
             feed=feed,
+            trust=home.trust,
+            hold=Hold(chosen.memory_limit_mb),
         )
         server.metrics.event_log_bytes = partial(size_of, settings.segments)
 

@@ -35,6 +35,13 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     body_limit_bytes: Annotated[int, Meta(ge=1024, description="Largest request body; above it the answer is 413.")] = (
         8_388_608
     )
+    memory_limit_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Memory of the process above which releases that were only asked for are unloaded; 0: no limit.",
+        ),
+    ] = 0
     answer_unrecorded: Annotated[
         bool, Meta(description="Answer even where the event cannot be recorded (counted), instead of 503.")
     ] = False
@@ -214,6 +221,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def recording_key(self) -> Path:
         """What redacted values are hashed with before they are recorded."""
         return self.home / "recording" / "recording.key"
+
+    @property
+    def trust(self) -> Path:
+        """The keys of those whose releases may bring code, and the one that this home signs with."""
+        return self.home / "trust"
 
     @property
     def checkpoints(self) -> Path:

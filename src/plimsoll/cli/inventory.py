@@ -33,6 +33,7 @@ COMMANDS = (
     _command("collect", "Delete the bytes that no release which may come back needs", "Watch"),
     _command("keys", "Create, list, rotate and revoke the keys of those who ask", "Watch"),
     _command("features", "Push rows into the tables that online features are made from", "Watch"),
+    _command("trust", "Say whose releases may bring code: make, add, list and remove signing keys", "Watch"),
     _command("rollback", "Go back to the last good release, now", "Come back"),
     _command("rollout", "Pause, resume, abort or freeze what is on its way", "Come back"),
 )

@@ -8,6 +8,9 @@ import msgspec
 
 from plimsoll.kernel.digest import canonical, digest, short
 
+SIGNATURE = "signature"
+"""The role of the artifact that holds who signed the rest of the manifest."""
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One release. No times, no labels, no machine: two equal manifests are one release, whoever built them.
@@ -35,6 +38,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_bytes(self) -> bytes:
         return canonical(self)
+
+    def signed_bytes(self) -> bytes:
+        """What a signature signs: everything but itself."""
+        rest = {role: digest for role, digest in self.artifacts.items() if role != SIGNATURE}
+        return canonical(msgspec.structs.replace(self, artifacts=rest))
 
     @staticmethod
     def from_bytes(data: bytes) -> Manifest:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from plimsoll.models.engines import Adapter, adapter_for, is_code, kind_of, open_engine
     from plimsoll.models.engines.onnx_graph import OnnxEngine
     from plimsoll.models.golden import check_golden, golden_rows
+    from plimsoll.models.guard import Guarded, resident_bytes
+    from plimsoll.models.opening import open_model
     from plimsoll.models.packing import Package, Task, package
     from plimsoll.models.warmth import UNMEASURED, Warmth, warmed
 
@@ -25,6 +27,7 @@ _HOMES = {
     "Adapter": "engines",
     "CodeModel": "code",
     "Engine": "engine",
+    "Guarded": "guard",
     "OnnxEngine": "engines.onnx_graph",
     "Package": "packing",
     "PythonEngine": "engine",
@@ -37,7 +40,9 @@ _HOMES = {
     "is_code": "engines",
     "kind_of": "engines",
     "open_engine": "engines",
+    "open_model": "opening",
     "package": "packing",
+    "resident_bytes": "guard",
     "warmed": "warmth",
 }
 
@@ -46,6 +51,7 @@ __all__ = [
     "Adapter",
     "CodeModel",
     "Engine",
+    "Guarded",
     "OnnxEngine",
     "Package",
     "PythonEngine",
@@ -58,7 +64,9 @@ __all__ = [
     "is_code",
     "kind_of",
     "open_engine",
+    "open_model",
     "package",
+    "resident_bytes",
     "warmed",
 ]
 

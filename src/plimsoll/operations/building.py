@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from plimsoll.capability import Capability
-from plimsoll.errors import UsageError
+from plimsoll.errors import Refused, UsageError
 from plimsoll.evaluation import Selection, select
 from plimsoll.features import FeatureSchema, TrainingSet
 from plimsoll.kernel.digest import canonical, digest_bytes
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.promise import AnswerRule
-from plimsoll.models import code_model, open_engine, package
+from plimsoll.models import code_model, is_code, open_engine, package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
 from plimsoll.operations.intake import Taken, take_in
 from plimsoll.operations.leakage import leakage
@@ -81,8 +81,9 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     artifacts = {**base.artifacts, **run.outputs["artifacts"]}
     selection = _selected(capability, yard, artifacts["model"], gate)
     rule = _ruled(capability, selection)
+    manifest = msgspec.structs.replace(base, artifacts=artifacts, settings={**settings, "answer": rule.to_plain()})
     return Built(
-        manifest=msgspec.structs.replace(base, artifacts=artifacts, settings={**settings, "answer": rule.to_plain()}),
+        manifest=_signed(manifest, yard),
         schema=schema,
         parts=parts,
         gate=gate,
@@ -90,6 +91,15 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
         taken=taken,
         selection=selection,
     )
+
+
+def _signed(manifest: Manifest, yard: Yard) -> Manifest:
+    """Signed where its model is code; nothing else needs it, and an unsigned one is the same for everybody."""
+    if not is_code(yard.objects.get(manifest.artifacts["model"])):
+        return manifest
+    if yard.trust is None:
+        raise Refused(f"{manifest.capability}: its model is code (a Python class), and code is not released here")
+    return yard.trust.signed(manifest, yard.objects)
 
 
 NEVER = 1.5

@@ -11,7 +11,7 @@ from plimsoll.features import FeatureSchema
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.verdict import Evidence
-from plimsoll.models import PythonEngine, open_engine
+from plimsoll.models import PythonEngine, open_model
 from plimsoll.operations.bench import Timelines, matrix_of
 from plimsoll.operations.building import Built
 from plimsoll.operations.yard import Yard
@@ -73,7 +73,7 @@ def policy_without_promise(capability: Capability, built: Built, yard: Yard) -> 
 
 
 def _scores(manifest: Manifest, X: NDArray[np.float32], yard: Yard) -> NDArray[np.float64]:
-    return open_engine(yard.objects.get(manifest.artifacts["model"])).predict(X)
+    return open_model(manifest, yard.objects, yard.trust)[0].predict(X)
 
 
 def _champion_scores(

@@ -78,7 +78,7 @@ class Stage:
         self.timelines = Timelines()
         self.story = Story()
         self.online = MemoryOnline(history_us=int(2 * plan.step / MICROSECOND))
-        self.fleet = Fleet(capability, yard.objects, self.online, drills=True)
+        self.fleet = Fleet(capability, yard.objects, self.online, drills=True, trust=yard.trust)
         contract = Contract.load(capability.folder / capability.source.contract)
         self._redacted = contract.redacted
         self.pipeline = Pipeline(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.certificates import Certificates
     from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
+    from plimsoll.serving.hold import Hold
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.logs import RequestLog, configure_logs
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
@@ -38,6 +39,7 @@ __all__ = [
     "Counts",
     "Drill",
     "Fleet",
+    "Hold",
     "OutcomeInbox",
     "Pipeline",
     "Prices",
@@ -69,6 +71,7 @@ _HOMES = {
     "Counts": "outcomes",
     "Drill": "drill",
     "Fleet": "replica",
+    "Hold": "hold",
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
     "Prices": "cost",

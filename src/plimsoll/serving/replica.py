@@ -7,8 +7,11 @@ and the ones that were loaded before go on answering.
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
-from plimsoll.errors import PlimsollError, Refused, UsageError
+from plimsoll.errors import PlimsollError, Refused, Unavailable, UsageError
 from plimsoll.features import Ages, FeatureSchema, Freshness, OnlineJoin
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Objects, OnlineFeatures, ReleaseRow
@@ -27,16 +30,19 @@ from plimsoll.kernel.rollout import Deployment, beside, shares
 from plimsoll.models import (
     UNMEASURED,
     Engine,
+    Guarded,
     PythonEngine,
     Warmth,
     check_golden,
     golden_rows,
-    is_code,
-    open_engine,
+    open_model,
+    resident_bytes,
     warmed,
 )
 from plimsoll.serving.batch import Batch, Columns
 from plimsoll.serving.drill import NO_DRILL, Drill, drill_of
+from plimsoll.serving.hold import Growth, Hold, Spare
+from plimsoll.store import Trust
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +97,17 @@ class Loaded(Protocol):
         ...
 
 
+class Size(NamedTuple):
+    """What a release takes: the bytes of its model as stored, and by how much the process grew when it was loaded
+    (at least 0; what was free already shows as nothing)."""
+
+    model_bytes: int
+    resident_bytes: int
+
+
+NO_SIZE = Size(0, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedRelease:
     """A release whose engine has reproduced its golden answers in this process."""
@@ -103,6 +120,12 @@ class LoadedRelease:
     rule: AnswerRule = PLAIN_RULE
     drill: Drill = NO_DRILL
     warmth: Warmth = UNMEASURED
+    size: Size = NO_SIZE
+
+    @property
+    def failing(self) -> str:
+        """Why it is not asked now; ``""`` while all is well."""
+        return self.engine.failing if isinstance(self.engine, Guarded) else ""
 
     @property
     def inline(self) -> bool:
@@ -157,8 +180,80 @@ class Standing(NamedTuple):
         return f"not ready: {self.refused.get(name, f'{short(name)} is not loaded here')}"[:200]
 
 
+MOST_STUCK = 4
+"""Threads of unloaded models that never came back. Each keeps its model's memory; with more the process is not sound."""
+
+
+class Loader:
+    """A release's row → the release, ready to answer; or why it is not."""
+
+    def __init__(
+        self,
+        capability: Capability,
+        objects: Objects,
+        online: OnlineFeatures,
+        *,
+        drills: bool,
+        measure: bool,
+        trust: Trust | None,
+        limit_s: float,
+    ) -> None:
+        self._capability = capability
+        self._objects = objects
+        self._online = online
+        self._drills = drills
+        self._measure = measure
+        self._trust = trust
+        self._limit_s = limit_s
+        self._closed: list[Guarded] = []
+
+    def load(self, row: ReleaseRow) -> LoadedRelease:
+        """Raises Refused or UsageError with what is wrong with it, Damaged for bytes that are not what they were."""
+        drill = drill_of(row.manifest.settings)
+        if drill != NO_DRILL and not self._drills:
+            raise Refused("its manifest has a drill (faults on purpose); drills run in rehearsals only")
+        before = resident_bytes()
+        opened, model_bytes = open_model(row.manifest, self._objects, self._trust)
+        engine = opened if opened.native else self._guarded(opened)
+        golden = self._objects.get(_artifact(row, "golden"))
+        if difference := check_golden(engine, golden):
+            raise Refused(f"it does not reproduce its golden answers here: {difference}")
+        warmth = warmed(engine, golden_rows(golden)) if self._measure else UNMEASURED
+        schema = _schema(row)
+        return LoadedRelease(
+            release=row.digest,
+            schema=schema,
+            schema_key=schema.digest,
+            engine=engine,
+            join=OnlineJoin(schema, self._online),
+            rule=_rule(row, self._capability),
+            warmth=warmth,
+            drill=drill,
+            size=Size(model_bytes, max(0, resident_bytes() - before)),
+        )
+
+    def closing(self, release: LoadedRelease) -> None:
+        """It is not in the standing any more: its thread ends with what it is doing, if it ever does."""
+        if isinstance(release.engine, Guarded):
+            release.engine.close()
+            self._closed.append(release.engine)
+
+    def _guarded(self, engine: Engine) -> Guarded:
+        self._closed = [closed for closed in self._closed if closed.busy]
+        if len(self._closed) >= MOST_STUCK:
+            raise Refused(
+                f"{len(self._closed)} models that were unloaded hang in their threads still; no other is begun here",
+                hint="restart this process: Python cannot end a thread that hangs",
+            )
+        return Guarded(engine, limit_s=self._limit_s)
+
+
 class Fleet:
-    """The releases of one capability that are loaded here. Changed as a whole, so that readers need no lock."""
+    """The releases of one capability that are loaded here. Changed as a whole, so that readers need no lock.
+
+    ``ensure`` loads what the deployment needs. Beside those stand the ones that somebody asked for (``load``, or a
+    question to a version by its name): they are unloaded by ``unload``, or by the hold where memory runs short.
+    """
 
     def __init__(
         self,
@@ -168,14 +263,21 @@ class Fleet:
         *,
         drills: bool = False,
         measure: bool = False,
+        trust: Trust | None = None,
+        hold: Hold | None = None,
+        limit_s: float = 1.0,
     ) -> None:
         """``measure``: find out what each release costs here as it is loaded (150 ms). A rehearsal must not: its
-        machine would show."""
+        machine would show. ``trust``: whose code is run; without it none is. ``hold``: the memory of the process,
+        shared by its fleets. ``limit_s``: how long a model that may not end is waited for.
+        """
         self._capability = capability
-        self._objects = objects
-        self._online = online
-        self._drills = drills
-        self._measure = measure
+        self._loader = Loader(capability, objects, online, drills=drills, measure=measure, trust=trust, limit_s=limit_s)
+        self.hold = hold or Hold()
+        self.hold.join(self)
+        self._changing = threading.Lock()  # held by who changes the standing, while it loads; readers never wait
+        self._needed: frozenset[str] = frozenset()
+        self._asked: dict[str, float] = {}  # loaded because somebody asked → when it was last used
         zero = capability.fallback and ReleaseZero(engine=PythonEngine(capability.fallback, task=capability.task.kind))
         self._standing = Standing(MappingProxyType({FALLBACK: zero} if zero else {}), MappingProxyType({}))
 
@@ -194,51 +296,100 @@ class Fleet:
         """The releases that were asked for and are not ready here, with the reason."""
         return self._standing.refused
 
+    @property
+    def failing(self) -> dict[str, str]:
+        """The loaded releases that hang, with what is known of it."""
+        return {name: why for name, release in self._releases().items() if (why := release.failing)}
+
+    @property
+    def sizes(self) -> dict[str, Size]:
+        """What each loaded release takes."""
+        return {name: release.size for name, release in self._releases().items()}
+
     def freshness(self) -> dict[str, Freshness]:
         """How old the rows of each view are that the loaded releases look up, and how many were too old."""
-        joins = [loaded.join for loaded in self.loaded.values() if isinstance(loaded, LoadedRelease)]
+        joins = [release.join for release in self._releases().values()]
         return {view: seen for join in joins for view, seen in join.freshness.items()}
 
     def ensure(self, rows: Sequence[ReleaseRow]) -> dict[str, str]:
-        """Load what is missing of ``rows`` and unload every other release. Returns digest → why it is not ready.
+        """Load what is missing of ``rows``, and unload what was needed before and is not among them. Returns digest →
+        why it is not ready.
 
         A release already loaded is not loaded again; one that was refused is tried again. Costs a session and a
-        golden check (tens of milliseconds) a new release.
+        golden check (tens of milliseconds) a new release; call it off the event loop.
         """
-        loaded: dict[str, Loaded] = {n: r for n, r in self.loaded.items() if n == FALLBACK}
-        refused: dict[str, str] = {}
-        for row in rows:
-            try:
-                loaded[row.digest] = self.loaded.get(row.digest) or self._load(row)
-            except PlimsollError as error:
-                refused[row.digest] = error.message
-                _log.warning("release %s is not ready: %s", short(row.digest), error.message)
-        self._standing = Standing(MappingProxyType(loaded), MappingProxyType(refused))
+        with self._changing:
+            self._needed = frozenset(row.digest for row in rows)
+            kept = {n: r for n, r in self.loaded.items() if n == FALLBACK or n in self._asked}
+            refused: dict[str, str] = {}
+            for row in rows:
+                try:
+                    kept[row.digest] = self.loaded.get(row.digest) or self._loader.load(row)
+                except PlimsollError as error:
+                    refused[row.digest] = error.message
+                    _log.warning("release %s is not ready: %s", short(row.digest), error.message)
+            self._stand(kept, refused)
+        self.hold.make_room()
         return refused
 
-    def _load(self, row: ReleaseRow) -> LoadedRelease:
-        settings = row.manifest.settings
-        drill = drill_of(settings)
-        if drill != NO_DRILL and not self._drills:
-            raise Refused("its manifest has a drill (faults on purpose); drills run in rehearsals only")
-        model, golden = (self._objects.get(_artifact(row, role)) for role in ("model", "golden"))
-        if is_code(model):
-            raise Refused("its model is code (a Python class), and nobody who is trusted has signed it")
-        engine = open_engine(model)
-        if difference := check_golden(engine, golden):
-            raise Refused(f"it does not reproduce its golden answers here: {difference}")
-        warmth = warmed(engine, golden_rows(golden)) if self._measure else UNMEASURED
-        schema = _schema(row)
-        return LoadedRelease(
-            release=row.digest,
-            schema=schema,
-            schema_key=schema.digest,
-            engine=engine,
-            join=OnlineJoin(schema, self._online),
-            rule=_rule(row, self._capability),
-            warmth=warmth,
-            drill=drill,
-        )
+    def load(self, row: ReleaseRow) -> Loaded:
+        """``row`` loaded, and its use noted: for a question to a version by name, and for who asks to have it ready.
+
+        Off the event loop. Raises what keeps it from being ready, and Unavailable where there is no room for it.
+        """
+        with self._changing:
+            release = self.loaded.get(row.digest)
+            if release is None:
+                release = self._loader.load(row)
+                refused = {n: why for n, why in self.refused.items() if n != row.digest}
+                self._stand({**self.loaded, row.digest: release}, refused)
+            if row.digest not in self._needed or row.digest in self._asked:
+                self._asked[row.digest] = time.monotonic()
+        if not self.hold.make_room(keep=row.digest) and row.digest not in self._needed:
+            self._drop(row.digest)
+            raise Unavailable(
+                f"{short(row.digest)} does not fit: {self.hold.over}",
+                hint="raise the setting server.memory_limit_mb, or ask for fewer releases at once",
+                retry_after_s=30.0,
+            )
+        return release
+
+    def unload(self, digest: str) -> bool:
+        """Whether it was loaded. Questions that have it go on. Raises Refused for one that the deployment needs."""
+        with self._changing:
+            if digest in self._needed:
+                raise Refused(
+                    f"{short(digest)} is needed by the deployment: it answers, is asked beside, or may come back",
+                    hint="end that first: plimsoll rollback, or plimsoll rollout abort",
+                )
+        return self._drop(digest)
+
+    def spare(self) -> list[Spare]:
+        """What the hold may unload."""
+        names = [name for name in tuple(self._asked) if name not in self._needed]
+        return [Spare(self._asked.get(name, 0.0), name, partial(self._drop, name)) for name in names]
+
+    def growth(self) -> list[Growth]:
+        """By how much the process grew while each release answered, of those where it is watched."""
+        return [Growth(r.engine.grown_bytes, n) for n, r in self._releases().items() if isinstance(r.engine, Guarded)]
+
+    def _drop(self, digest: str) -> bool:
+        with self._changing:
+            self._asked.pop(digest, None)
+            if digest in self._needed or digest not in self.loaded:
+                return False
+            self._stand({n: r for n, r in self.loaded.items() if n != digest}, dict(self.refused))
+            return True
+
+    def _stand(self, loaded: dict[str, Loaded], refused: dict[str, str]) -> None:
+        """The new standing; what is in it no longer may end its thread. Under ``_changing``."""
+        gone = [r for n, r in self._releases().items() if n not in loaded]
+        self._standing = Standing(MappingProxyType(loaded), MappingProxyType(refused))
+        for release in gone:
+            self._loader.closing(release)
+
+    def _releases(self) -> dict[str, LoadedRelease]:
+        return {n: r for n, r in self.loaded.items() if isinstance(r, LoadedRelease)}
 
 
 def needed(deployment: Deployment) -> tuple[str, ...]:

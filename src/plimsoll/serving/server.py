@@ -39,6 +39,7 @@ from plimsoll.serving.edge import Edge
 from plimsoll.serving.feature_metrics import FeatureMetrics
 from plimsoll.serving.form import Form
 from plimsoll.serving.gate import Gate
+from plimsoll.serving.hold import Hold
 from plimsoll.serving.listening import Draining, listening, loop_factory
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.metrics import Metrics
@@ -51,6 +52,7 @@ from plimsoll.serving.recording import Recording, Seal
 from plimsoll.serving.replica import Fleet, needed
 from plimsoll.serving.seams import Admission, AnswerPolicy, OpenAdmission, ResponseCache, Ticket, Tracer
 from plimsoll.serving.timing import WallTiming
+from plimsoll.store import Trust
 
 if TYPE_CHECKING:
     from plimsoll.serving.grpc.listening import GrpcEdge
@@ -111,6 +113,8 @@ class Server:
         prices: Prices | None = None,
         requests: RequestLog | None = None,
         feed: FeatureFeed | None = None,
+        trust: Trust | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
@@ -121,7 +125,9 @@ class Server:
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name, prices=prices, requests=requests)
-        self.fleet = Fleet(capability, objects, online, measure=True)
+        self.fleet = Fleet(
+            capability, objects, online, measure=True, trust=trust, hold=hold, limit_s=self.settings.timeout_ms / 1000
+        )
         self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
         self._circuits = Circuits()
         self.metrics.circuits = partial(_circuit_states, self._circuits, features=online, cache=cache)
@@ -246,6 +252,7 @@ class Server:
             self.admission.refresh()
         except PlimsollError as error:
             _log.error("who may ask could not be read; what was known goes on: %s", error)
+        self.fleet.hold.make_room()
         if self.certificates is not None:
             self.certificates.refresh()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plimsoll.store.online import GuardedOnline, MemoryOnline, RedisOnline, SqliteOnline
     from plimsoll.store.pepper import Pepper
     from plimsoll.store.sweep import collect
+    from plimsoll.store.trust import Trust
 
 __all__ = [
     "Checkpoints",
@@ -36,6 +37,7 @@ __all__ = [
     "SqlCatalog",
     "SqliteOnline",
     "SqliteReader",
+    "Trust",
     "collect",
     "has_sealed",
     "ledger_faults",
@@ -57,6 +59,7 @@ _HOME = {
     "SqlCatalog": "catalog.sql",
     "SqliteOnline": "online",
     "SqliteReader": "catalog.reader",
+    "Trust": "trust",
     "collect": "sweep",
     "has_sealed": "events",
     "open_query": "events",

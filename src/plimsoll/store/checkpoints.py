@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from plimsoll.errors import Damaged
 from plimsoll.kernel.chain import Checkpoint, Line, faults
-from plimsoll.store.durable import first_of, locked, make_folder, unavailable, write_all
+from plimsoll.store.durable import locked, make_folder, unavailable, write_all
+from plimsoll.store.signing import holds, kept_key, new_key, public_hex
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+_PURPOSE = "the ledger's checkpoints"
 
 
 class Checkpoints:
@@ -54,7 +56,7 @@ class Checkpoints:
         """
         good: list[Checkpoint] = []
         bad: list[str] = []
-        key = self._key or _kept_key(self._key_file)
+        key = self._key or kept_key(self._key_file, _PURPOSE)
         for number, line in enumerate(self._lines(), start=1):
             mark = _verified(line, key)
             if mark is None:
@@ -81,7 +83,7 @@ class Checkpoints:
 
     def _signing_key(self) -> Ed25519PrivateKey:
         if self._key is None:
-            self._key = _kept_key(self._key_file) or _new_key(self._key_file)
+            self._key = kept_key(self._key_file, _PURPOSE) or new_key(self._key_file, _PURPOSE)
         return self._key
 
 
@@ -103,44 +105,13 @@ def ledger_faults(catalog: Stored, checkpoints: Checkpoints) -> Iterator[str]:
 
 def _verified(line: bytes, key: Ed25519PrivateKey | None) -> Checkpoint | None:
     """The mark on ``line`` if its signature holds; without the key none does."""
-    from cryptography.exceptions import InvalidSignature
-
     if key is None:
         return None
     try:
         mark = msgspec.json.decode(line, type=Checkpoint)
-        key.public_key().verify(bytes.fromhex(mark.signature), mark.signed_bytes())
-    except (ValueError, InvalidSignature):  # msgspec's and Unicode's decoding errors are ValueErrors
+    except ValueError:  # msgspec's and Unicode's decoding errors are ValueErrors
         return None
-    return mark
-
-
-def _kept_key(path: Path) -> Ed25519PrivateKey | None:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        pem = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        key: Ed25519PrivateKey = load_pem_private_key(pem, password=None)  # type: ignore[assignment]
-    except ValueError as error:
-        raise Damaged(
-            f"the key that signs the ledger's checkpoints is damaged ({path})",
-            hint="restore it from a backup; without it old checkpoints cannot be verified",
-        ) from error
-    return key
-
-
-def _new_key(path: Path) -> Ed25519PrivateKey:
-    """Make the key, or take the one that another process made first."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    make_folder(path.parent, 0o700)
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return key if first_of(path, pem, 0o600) else _kept_key(path) or key
+    return mark if holds(public_hex(key), mark.signature, mark.signed_bytes()) else None
 
 
 def _cut_torn_line(fd: int) -> None:

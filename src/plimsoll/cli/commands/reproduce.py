@@ -28,6 +28,7 @@ def reproduce(
     from plimsoll.app import open_home
     from plimsoll.capability import load
     from plimsoll.cli.reading import catalog_of
+    from plimsoll.kernel.manifest import SIGNATURE
     from plimsoll.operations import reproduce as again
 
     capability, settings = load(path), shared.settings(path)
@@ -38,6 +39,7 @@ def reproduce(
     artifacts = [
         {"role": role, "kept": kept, "made": made.artifacts.get(role, ""), "same": kept == made.artifacts.get(role)}
         for role, kept in sorted(row.manifest.artifacts.items())
+        if role != SIGNATURE  # who released it is not what it is made of
     ]
     same = all(a["same"] for a in artifacts)
     shared.answer({"release": row.digest, "label": row.label, "same": same, "artifacts": artifacts}, _page)
