@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-build-isolation
 CLIENTS := .venv-triton/.ready .venv-kserve/.ready
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test test-torch lint bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo                ## rehearse the flights: a real year through the whole loop
@@ -13,6 +13,19 @@ demo: $(VENV)/.demo                ## rehearse the flights: a real year through 
 
 test: $(VENV)/.dev $(CLIENTS) lint ## linters, types, architecture, and every test
 	$(BIN)/python -m pytest -n auto
+
+# PyTorch is gigabytes where a CUDA build is chosen, so it is in no lock: an environment of its own, for its tests only.
+TORCH ?= torch==2.13.0
+test-torch: $(VENV)-torch/.done    ## the tests of the PyTorch engine
+	$(VENV)-torch/bin/python -m pytest tests/models
+
+$(VENV)-torch/.done: requirements/build.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -m venv $(VENV)-torch
+	@$(VENV)-torch/bin/python -m pip --disable-pip-version-check install --require-hashes --no-build-isolation -q -r requirements/build.txt
+	@$(VENV)-torch/bin/python -m pip --disable-pip-version-check install --require-hashes --no-build-isolation -q -r requirements/dev.txt
+	@$(VENV)-torch/bin/python -m pip --disable-pip-version-check install -q $(TORCH)
+	@$(VENV)-torch/bin/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation -e .
+	@touch $@
 
 lint: $(VENV)/.dev                 ## code only: what the documents quote is laid out by hand
 	$(BIN)/ruff check .

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from plimsoll.capability import load
 from plimsoll.data import Contract, check
@@ -77,6 +79,28 @@ def test_a_scaffold_passes_its_gate_as_it_is(run, tmp_path, monkeypatch, task):
     first, second = (run("release", "--json").document for _ in range(2))
     assert first["verdict"]["ruling"] == "pass" and first["state"] == "gated"
     assert not second["is_new"] and second["release"] == first["release"]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".skops"])
+def test_a_model_file_of_another_library_becomes_a_capability(tmp_path, monkeypatch, sample, suffix):
+    """A saved booster or a skops file is copied as it is, and its width is held against the inputs."""
+    path = tmp_path / f"m{suffix}"
+    rows, labels = np.random.default_rng(1).normal(size=(200, 2)), np.arange(200) % 2
+    if suffix == ".txt":
+        import lightgbm as lgb
+
+        lgb.train({"objective": "binary", "verbose": -1}, lgb.Dataset(rows, labels), 3).save_model(path)
+    else:
+        import skops.io as sio
+
+        sio.dump(LogisticRegression().fit(rows, labels), path)
+    monkeypatch.chdir(tmp_path)
+    plan = own_plan("mine", "binary", data=sample, label="returned", asked_at="ordered_at", model=path)
+    write(plan, tmp_path / "mine")
+    assert f'model="model{suffix}"' in (tmp_path / "mine" / "capability.py").read_text()
+    assert (tmp_path / "mine" / f"model{suffix}").read_bytes() == path.read_bytes()
+    with pytest.raises(UsageError, match="takes 2 features, not 1"):
+        own_plan("m", "binary", data=sample, label="returned", asked_at="ordered_at", inputs=["items"], model=path)
 
 
 def test_an_onnx_model_with_a_csv_becomes_a_judged_release(run, tmp_path, monkeypatch, sample, onnx_model):

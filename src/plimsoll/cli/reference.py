@@ -17,6 +17,7 @@ WIDTH = 100
 SECOND_WORDS = {
     "features": ("push",),
     "keys": ("create", "list", "rotate", "revoke"),
+    "trust": ("new", "add", "list", "remove"),
     "rollout": ("pause", "resume", "abort", "freeze", "unfreeze"),
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plimsoll.models.engines.onnx_graph import OnnxEngine
     from plimsoll.models.golden import check_golden, golden_rows
     from plimsoll.models.guard import Guarded, resident_bytes
+    from plimsoll.models.native import width_of
     from plimsoll.models.opening import open_model
     from plimsoll.models.packing import Package, Task, package
     from plimsoll.models.warmth import UNMEASURED, Warmth, warmed
@@ -44,6 +45,7 @@ _HOMES = {
     "package": "packing",
     "resident_bytes": "guard",
     "warmed": "warmth",
+    "width_of": "native",
 }
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "package",
     "resident_bytes",
     "warmed",
+    "width_of",
 ]
 
 __getattr__ = names_of(__name__, _HOMES)

@@ -1,4 +1,5 @@
-"""A user's own model: an ONNX file, or an unfitted pipeline in a Python file. Neither is run here; a pickle never is."""
+"""A user's own model: a file of any engine, or an unfitted pipeline in a Python file. Neither is run here; a pickle
+never is."""
 
 from __future__ import annotations
 
@@ -8,10 +9,20 @@ from pathlib import Path
 from plimsoll.errors import UsageError, nearest
 
 
-def onnx_width(model: Path) -> int | None:
-    """How many features the graph takes; None if it leaves it open. Raises UsageError for what is no model."""
+def model_width(model: Path) -> int | None:
+    """How many features the model takes; None if it leaves it open. Raises UsageError for what is no model."""
     if not model.is_file():
-        raise UsageError(f"there is no file {model}", hint="--model takes an ONNX file")
+        raise UsageError(
+            f"there is no file {model}", hint="--model takes a .onnx, .txt (LightGBM), .skops or .pt2 file"
+        )
+    if model.suffix.lower() == ".onnx":
+        return _onnx_width(model)
+    from plimsoll.models import adapter_for, width_of
+
+    return width_of(adapter_for(model).read(model))
+
+
+def _onnx_width(model: Path) -> int | None:
     try:
         import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:

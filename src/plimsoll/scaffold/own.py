@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plimsoll.errors import UsageError, nearest
-from plimsoll.scaffold.given import estimator_of, onnx_width
+from plimsoll.scaffold.given import estimator_of, model_width
 from plimsoll.scaffold.labels import base_of, classes_of, margin_of, maturity_h_of
 from plimsoll.scaffold.plan import Column, InputKind, Plan, TaskKind
 from plimsoll.scaffold.rows import Rows, Seen, quoted
@@ -39,7 +39,7 @@ def own_plan(
     model: Path | None = None,
     estimator: str | None = None,
 ) -> Plan:
-    """The plan of a capability over ``data``, around an ONNX ``model`` or an ``estimator`` (``file.py:name``).
+    """The plan of a capability over ``data``, around a ``model`` file or an ``estimator`` (``file.py:name``).
 
     Raises UsageError naming the column, the file or the option that does not fit.
     """
@@ -145,7 +145,7 @@ def _kind(column: Seen) -> InputKind:
 
 
 def _check_width(model: Path, features: Mapping[str, InputKind]) -> None:
-    width = onnx_width(model)
+    width = model_width(model)
     if width is not None and width != len(features):
         raise UsageError(
             f"{model.name} takes {width} features, not {len(features)} ({', '.join(features)})",

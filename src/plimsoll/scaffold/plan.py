@@ -65,6 +65,11 @@ class Plan:
         return self.name.replace("-", "_")
 
     @property
+    def model_file(self) -> str:
+        """The model's name in the capability's folder; ``""`` where there is none."""
+        return f"model{self.model.suffix.lower()}" if self.model else ""
+
+    @property
     def inputs(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if c.input)
 

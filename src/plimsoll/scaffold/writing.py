@@ -42,7 +42,7 @@ def _copies(plan: Plan) -> dict[str, Path]:
     if plan.data is not None:
         found[plan.rows] = plan.data
     if plan.model is not None:
-        found["model.onnx"] = plan.model
+        found[plan.model_file] = plan.model
     if plan.estimator is not None:
         found[f"{plan.identifier}_model.py"] = plan.estimator[0]
     return found

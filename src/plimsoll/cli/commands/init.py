@@ -36,7 +36,9 @@ def init(
         list[str] | None,
         Parameter(help="With --data: the model's columns, in its order.", consume_multiple=True, negative=()),
     ] = None,
-    model: Annotated[Path | None, Parameter(help="With --data: your ONNX model.")] = None,
+    model: Annotated[
+        Path | None, Parameter(help="With --data: your model: .onnx, .txt (LightGBM), .skops or .pt2.")
+    ] = None,
     sklearn: Annotated[
         str | None, Parameter(help="With --data: your unfitted scikit-learn pipeline, as FILE.py:NAME.")
     ] = None,
@@ -82,7 +84,7 @@ def _check(name: str, data: Path | None, label: str | None, models: dict[str, An
     if data is not None and len(given) != 1:
         raise UsageError(
             f"--data needs exactly one model, and {' and '.join(given) or 'none'} is given",
-            hint="add --model FILE.onnx, or --sklearn FILE.py:NAME",
+            hint="add --model FILE.onnx (or .txt, .skops, .pt2), or --sklearn FILE.py:NAME",
         )
 
 
