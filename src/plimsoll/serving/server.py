@@ -125,9 +125,8 @@ class Server:
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name, prices=prices, requests=requests)
-        self.fleet = Fleet(
-            capability, objects, online, measure=True, trust=trust, hold=hold, limit_s=self.settings.timeout_ms / 1000
-        )
+        limit_s = self.settings.timeouts.answer_ms / 1000
+        self.fleet = Fleet(capability, objects, online, measure=True, trust=trust, hold=hold, limit_s=limit_s)
         self.metrics.also(FeatureMetrics(capability.name, self.fleet.freshness, lambda: getattr(online, "away", 0)))
         self._circuits = Circuits()
         self.metrics.circuits = partial(_circuit_states, self._circuits, features=online, cache=cache)
