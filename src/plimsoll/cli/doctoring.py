@@ -248,10 +248,17 @@ def _webhook(settings: Settings) -> Iterator[Finding]:
     yield Finding("webhook", "ok", f"{parts.hostname} answers")
 
 
+def _access(settings: Settings) -> Iterable[Finding]:
+    from plimsoll.cli.examining_access import access
+
+    return access(settings)
+
+
 _EXAMINATIONS: dict[str, Callable[[Settings], Iterable[Finding]]] = {
     "home": _home,
     "keys": _keys,
     "catalog": _catalog,
+    "access": _access,
     "port": _port,
     "open files": _limits,
     "webhook": _webhook,

@@ -14,10 +14,11 @@ from plimsoll.kernel.access import Scopes
 from plimsoll.kernel.records import Event
 from plimsoll.sections import Access, Limits
 from plimsoll.serving import open_admission
+from plimsoll.serving.caching import AnswerCache, RedisAnswers
 
 from ..conftest import Yard, live, make_yard, parcel, toy
 from ..running import Running, running
-from .conftest import House
+from .conftest import House, RedisServer
 
 HOUR = timedelta(hours=1)
 ASK = "/v1/capabilities/parcel-late/ask"
@@ -127,3 +128,37 @@ def now() -> datetime:
 def until(holds: Any, tries: int = 1000) -> bool:
     waited = threading.Event()
     return any(holds() or waited.wait(0.01) for _ in range(tries))
+
+
+def test_redis_stops_and_starts_under_load(house: House, yard: Yard, redis_server: RedisServer) -> None:
+    """Limits that are open and a cache that fails open: every request is answered, before, meanwhile and after."""
+    issued = house.issue()
+    limits = {"requests_per_s": 1e6, "concurrent": 1000, "shared": redis_server.url, "timeout_ms": 200.0}
+    door = guarded(house, **limits)
+    cache = AnswerCache(RedisAnswers(redis_server.url, timeout_ms=200), ttl_s=60)
+    statuses: list[int] = []
+    stop = threading.Event()
+    row = yard.release()
+    with running(yard, live(row.digest), rows=[row], admission=door, cache=cache) as up:
+
+        def load() -> None:
+            while not stop.is_set():
+                statuses.append(ask(up, issued.credential))
+
+        threads = [threading.Thread(target=load) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        assert until(lambda: cache.counts.hits > 5)
+        redis_server.stop()
+        assert until(lambda: door.shared.link.failures > 0)
+        before = len(statuses)
+        assert until(lambda: len(statuses) > before + 20)
+        redis_server.start()
+        hits = cache.counts.hits
+        assert until(lambda: cache.counts.hits > hits)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    door.close()
+    cache.close()
+    assert set(statuses) == {200}
