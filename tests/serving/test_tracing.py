@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 from plimsoll.kernel.records import Event
 from plimsoll.serving.traceparent import Parent, parent_of, parsed, written
-from plimsoll.serving.tracing import OtlpTracer
+from plimsoll.serving.tracing import OtlpTracer, open_tracer
+from plimsoll.settings import Settings
 
 from .conftest import live, parcel
 from .running import running
@@ -165,6 +168,14 @@ def test_a_share_of_the_others_is_drawn(collector: Collector) -> None:
     gaps = [len(part) for part in "".join("x" if d else "." for d in drawn).split("x")]
     assert gaps.count(0) > 20, "two in a row happen, too"
     tracer.close()
+
+
+def test_nothing_is_sent_that_was_not_configured() -> None:
+    """Without an endpoint there is no tracer, and OpenTelemetry is not even imported."""
+    assert open_tracer(Settings().tracing) is None
+    code = "import sys, plimsoll.serving.server, plimsoll.serving.tracing; print('opentelemetry' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_a_collector_that_is_away_stops_nobody(yard: Any) -> None:

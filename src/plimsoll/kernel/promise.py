@@ -97,6 +97,11 @@ class AnswerRule(msgspec.Struct, frozen=True, kw_only=True):
     def from_plain(plain: object) -> AnswerRule:
         return msgspec.convert(plain or {}, type=AnswerRule)
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step that it may take."""
+        return (*self.unsure, *self.failed)
+
     def is_sure(self, score: Score) -> bool:
         """Whether this score is an answer."""
         if self.abstain_below <= 0.0:

@@ -113,6 +113,7 @@ class Pipeline:
         self._timing = timing
         self._policy = policy or Thresholds()
         self._stand_ins = StandIns()
+        self._swift: tuple[Standing, Deployment, bool] | None = None
         self._cache = cache
         self._keys = QuestionKey(capability)
         self._prices = prices if prices is not None and prices.known else None
@@ -157,9 +158,17 @@ class Pipeline:
 
     def swift(self, deployment: Deployment) -> bool:
         """Whether whoever may answer now does so in microseconds and without I/O, so that an event loop may wait."""
-        loaded = self._fleet.loaded
+        standing = self._fleet.standing
+        if self._swift is None or self._swift[0] is not standing or self._swift[1] is not deployment:
+            self._swift = standing, deployment, self._is_swift(standing, deployment)
+        return self._swift[2]
+
+    def _is_swift(self, standing: Standing, deployment: Deployment) -> bool:
+        names = dict.fromkeys(shares(deployment))
+        if any("previous" in standing.loaded[name].rule.steps for name in names if name in standing.loaded):
+            names[deployment.predecessor or FALLBACK] = None
         return (self._cache is None or self._cache.inline) and all(
-            loaded[name].inline for name in shares(deployment) if name in loaded
+            standing.loaded[name].inline for name in names if name in standing.loaded
         )
 
     def recorded(self, decided: Decided, error: Unavailable | None) -> list[Reply]:

@@ -55,6 +55,8 @@ class StandIns:
 
     def __init__(self) -> None:
         self._last = LastAnswers()
+        self._loaded: Mapping[str, Loaded] = {}
+        self._remembering: set[str] = set()
 
     def find(
         self,
@@ -77,12 +79,16 @@ class StandIns:
     def remember(
         self, turn: Turn, said: Sequence[Answer], odd: Mapping[int, str], loaded: Mapping[str, Loaded]
     ) -> None:
-        """Keep plain answers of releases whose rule may give them again; without one it costs a look a release."""
-        keepers = [name for name, r in loaded.items() if "cached" in r.rule.unsure or "cached" in r.rule.failed]
-        for i, answer in enumerate(said if keepers else ()):
-            if i in odd or answer.release not in keepers:
-                continue
-            self._last.keep(turn.tenants[i], turn.units[i], turn.asked_at[i], answer)
+        """Keep the plain answers of releases whose rule may give them again. Where there is no such release this costs a
+        comparison."""
+        if self._loaded is not loaded:
+            self._loaded = loaded
+            self._remembering = {name for name, release in loaded.items() if "cached" in release.rule.steps}
+        if not self._remembering:
+            return
+        for i, answer in enumerate(said):
+            if i not in odd and answer.release in self._remembering:
+                self._last.keep(turn.tenants[i], turn.units[i], turn.asked_at[i], answer)
 
     def _walked(
         self,
