@@ -24,6 +24,7 @@ COMMANDS = (
     _command("release", "Train, measure, judge; if the gate passes, queue it for its rollout", "Ship"),
     _command("rehearse", "Replay recorded traffic through the whole loop on a virtual clock", "Ship"),
     _command("reproduce", "Build a release again from its manifest and compare the digests", "Ship"),
+    _command("score", "Score the rows of files with a release, resumably", "Ship"),
     _command("up", "Serve, and run the loop beside it", "Watch"),
     _command("status", "What is live, what waits, for what and until when", "Watch"),
     _command("explain", "Every verdict about a release, with its numbers and evidence", "Watch"),

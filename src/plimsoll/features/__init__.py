@@ -1,7 +1,7 @@
 """Features, each defined once: compiled to a timeline, joined as of the question, served as its last row."""
 
 from plimsoll.features import windows
-from plimsoll.features.columns import read_columns, text_of
+from plimsoll.features.columns import read_columns, text_of, times
 from plimsoll.features.compilation import compile
 from plimsoll.features.growth import Changes, changes, differences, grown, keeps_reach
 from plimsoll.features.join import TrainingSet, training_set
@@ -41,6 +41,7 @@ __all__ = [
     "read_columns",
     "source_digest",
     "text_of",
+    "times",
     "training_set",
     "view",
     "weekday",

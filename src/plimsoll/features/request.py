@@ -161,7 +161,12 @@ class Inputs:
         if not self.features:
             rows = len(next(iter(columns.values()), ()))
             return np.empty((rows, 0), dtype=np.float32)
-        return np.column_stack([f.compute(columns) for f in self.features])
+        first = self.features[0].compute(columns)
+        matrix = np.empty((len(first), len(self.features)), dtype=np.float32)
+        matrix[:, 0] = first
+        for place, feature in enumerate(self.features[1:], start=1):
+            matrix[:, place] = feature.compute(columns)  # written where it belongs: a stack would copy it once more
+        return matrix
 
     def __repr__(self) -> str:
         return f"Inputs({', '.join(self.names)})"

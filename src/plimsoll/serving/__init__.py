@@ -13,32 +13,39 @@ from plimsoll.lazy import names_of
 if TYPE_CHECKING:
     from plimsoll.serving.admission.metrics import AdmissionMetrics
     from plimsoll.serving.admission.opening import open_admission
-    from plimsoll.serving.answering import Timeouts
+    from plimsoll.serving.answering import Timeouts, reason
+    from plimsoll.serving.batch import Batch, Turn
     from plimsoll.serving.caching.metrics import CacheMetrics
     from plimsoll.serving.caching.opening import open_cache
     from plimsoll.serving.certificates import Certificates
     from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
+    from plimsoll.serving.form import Form
     from plimsoll.serving.hold import Hold
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.logs import RequestLog, configure_logs
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
     from plimsoll.serving.pipeline import Pipeline, Reply
+    from plimsoll.serving.policy import UNSURE, Thresholds, why_of
     from plimsoll.serving.questions import QuestionMaker
     from plimsoll.serving.recording import Recording
     from plimsoll.serving.replica import Fleet, needed
     from plimsoll.serving.route import position, target
     from plimsoll.serving.server import Server, ServerSettings
+    from plimsoll.serving.standing_in import StandIns
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
     from plimsoll.serving.tracing import open_tracer
 
 __all__ = [
+    "UNSURE",
     "AdmissionMetrics",
+    "Batch",
     "CacheMetrics",
     "Certificates",
     "Counts",
     "Drill",
     "Fleet",
+    "Form",
     "Hold",
     "OutcomeInbox",
     "Pipeline",
@@ -50,8 +57,11 @@ __all__ = [
     "SeededIds",
     "Server",
     "ServerSettings",
+    "StandIns",
+    "Thresholds",
     "Timeouts",
     "Timing",
+    "Turn",
     "VirtualTiming",
     "WallTiming",
     "configure_logs",
@@ -61,16 +71,25 @@ __all__ = [
     "open_tracer",
     "position",
     "random_id",
+    "reason",
     "target",
+    "why_of",
 ]
 
 _HOMES = {
     "AdmissionMetrics": "admission.metrics",
+    "StandIns": "standing_in",
+    "Thresholds": "policy",
+    "UNSURE": "policy",
+    "why_of": "policy",
+    "Turn": "batch",
+    "Batch": "batch",
     "CacheMetrics": "caching.metrics",
     "Certificates": "certificates",
     "Counts": "outcomes",
     "Drill": "drill",
     "Fleet": "replica",
+    "Form": "form",
     "Hold": "hold",
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
@@ -93,6 +112,7 @@ _HOMES = {
     "open_tracer": "tracing",
     "position": "route",
     "random_id": "ids",
+    "reason": "answering",
     "target": "route",
 }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plimsoll.store.catalog.reader import SqliteReader
     from plimsoll.store.catalog.sql import SqlCatalog
     from plimsoll.store.checkpoints import Checkpoints, ledger_faults
-    from plimsoll.store.durable import size_of
+    from plimsoll.store.durable import append_line, size_of, sync_folder, unavailable
     from plimsoll.store.events import EventQuery, Retention, SegmentLog, has_sealed, open_query
     from plimsoll.store.objects import LocalObjects
     from plimsoll.store.objects_remote import ObstoreObjects
@@ -38,11 +38,14 @@ __all__ = [
     "SqliteOnline",
     "SqliteReader",
     "Trust",
+    "append_line",
     "collect",
     "has_sealed",
     "ledger_faults",
     "open_query",
     "size_of",
+    "sync_folder",
+    "unavailable",
 ]
 
 _HOME = {
@@ -60,9 +63,12 @@ _HOME = {
     "SqliteOnline": "online",
     "SqliteReader": "catalog.reader",
     "Trust": "trust",
+    "append_line": "durable",
     "collect": "sweep",
     "has_sealed": "events",
     "open_query": "events",
+    "sync_folder": "durable",
+    "unavailable": "durable",
     "ledger_faults": "checkpoints",
     "size_of": "durable",
 }

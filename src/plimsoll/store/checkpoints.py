@@ -6,7 +6,6 @@ a mark says "at least this was there". Signatures are Ed25519 (RFC 8032); the ke
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from plimsoll.kernel.chain import Checkpoint, Line, faults
-from plimsoll.store.durable import locked, make_folder, unavailable, write_all
+from plimsoll.store.durable import append_line, make_folder, unavailable
 from plimsoll.store.signing import holds, kept_key, new_key, public_hex
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Checkpoints:
             make_folder(self._folder, 0o700)
             signature = self._signing_key().sign(unsigned.signed_bytes()).hex()
             signed = msgspec.structs.replace(unsigned, signature=signature)
-            self._append(msgspec.json.encode(signed) + b"\n")
+            append_line(self._file, msgspec.json.encode(signed), 0o600)
         except OSError as error:
             raise unavailable(f"marking line {seq} of the ledger", self._file, error) from error
         return signed
@@ -70,16 +69,6 @@ class Checkpoints:
             return self._file.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-
-    def _append(self, line: bytes) -> None:
-        fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            with locked(self._file, wait=True):
-                _cut_torn_line(fd)
-                write_all(fd, line)
-                os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def _signing_key(self) -> Ed25519PrivateKey:
         if self._key is None:
@@ -112,10 +101,3 @@ def _verified(line: bytes, key: Ed25519PrivateKey | None) -> Checkpoint | None:
     except ValueError:  # msgspec's and Unicode's decoding errors are ValueErrors
         return None
     return mark if holds(public_hex(key), mark.signature, mark.signed_bytes()) else None
-
-
-def _cut_torn_line(fd: int) -> None:
-    """Cut what a crash left of a line: everything after the last line's end."""
-    size = os.fstat(fd).st_size
-    tail = os.pread(fd, 4096, max(0, size - 4096))
-    os.ftruncate(fd, size - len(tail) + tail.rfind(b"\n") + 1)

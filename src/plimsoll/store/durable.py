@@ -18,6 +18,7 @@ from pathlib import Path
 from plimsoll.errors import Unavailable
 
 ASIDE = ".aside"
+_BLOCK = 65_536
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -73,6 +74,31 @@ def first_of(path: Path, data: bytes, mode: int) -> bool:
             return False
     sync_folder(path.parent)
     return True
+
+
+def append_line(path: Path, line: bytes, mode: int = 0o666) -> None:
+    """``line`` is the last of ``path``, durably, on return. What a crash left of a line before it is cut."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
+    try:
+        with locked(path, wait=True):
+            _cut_torn_line(fd)
+            write_all(fd, line + b"\n")
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _cut_torn_line(fd: int) -> None:
+    """Cut everything after the last line's end."""
+    end = os.fstat(fd).st_size
+    while end:
+        start = max(0, end - _BLOCK)
+        place = os.pread(fd, end - start, start).rfind(b"\n")
+        if place >= 0:
+            end = start + place + 1
+            break
+        end = start
+    os.ftruncate(fd, end)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class OnnxEngine:
         self.native = meta.get("loops") != "yes"
         self._width = len(self.names)
         self._bound = threading.local()
+        self._alone = b"TreeEnsemble" in onnx
 
     def predict(self, matrix: Matrix) -> Scores:
         """See :class:`Engine`."""
@@ -52,6 +53,8 @@ class OnnxEngine:
         rows = len(matrix)
         if not rows:
             return nothing(self.task, len(self.classes))
+        if rows == 1 and not self._alone:  # products of a single row are summed in another order than those of several
+            return self.predict(np.repeat(matrix, 2, axis=0))[:1]
         return finite(
             shaped(self._few(matrix, rows) if rows <= BOUND_ROWS else self._run(matrix), self.task), "the model"
         )
