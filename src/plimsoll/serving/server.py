@@ -61,6 +61,9 @@ _log = logging.getLogger(__name__)
 
 _GRACE_S = 10
 """How long requests under way may take to end once no more are taken."""
+_COLLECT = (50_000, 20, 100)
+"""Objects between two collections, and so on (``gc.set_threshold``): requests leave no cycles behind, and Python's own
+700 would look for some every fifty requests."""
 _SWITCH_S = 0.0002
 """How long a thread that works keeps one waiting that answers; Python's own 5 ms would be most of the latency."""
 
@@ -333,6 +336,7 @@ class Server:
         """``run`` as what this process is for, on a fast event loop of its own; returns when it has stopped."""
         gc.collect()
         gc.freeze()  # what was loaded lives as long as the process: no collection need walk it again
+        gc.set_threshold(*_COLLECT)
         sys.setswitchinterval(_SWITCH_S)
         signal.signal(signal.SIGHUP, _look_again)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
