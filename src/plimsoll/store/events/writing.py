@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 from plimsoll.errors import Unavailable
 from plimsoll.store.durable import unavailable, write_all
 from plimsoll.store.events.segments import Segment, claim, new_segment, seal
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE_S = 1.0
 _LONGEST_S = 86_400.0
@@ -32,6 +36,7 @@ class OpenSegment:
         self._fd = self._lock = -1
         self._end = 0
         self._began_s = 0.0
+        self._sealing: threading.Thread | None = None
 
     def add(self, data: bytes) -> None:
         """Append ``data``; on the disk at return if ``durable``. Raises Unavailable: then none of it is in the log."""
@@ -57,7 +62,7 @@ class OpenSegment:
 
     def _make_room(self) -> None:
         if self._fd >= 0 and (self._end >= self._segment_bytes or time.monotonic() - self._began_s > _LONGEST_S):
-            self._seal()
+            self._leave()
         if self._fd < 0:
             self._claim()
             self._segment, self._fd = new_segment(self._folder, self._writer, durable=self._durable)
@@ -83,13 +88,41 @@ class OpenSegment:
             os.ftruncate(self._fd, self._end)
             self._seal()
 
-    def _seal(self) -> None:
-        fd, segment = self._fd, self._segment
-        self._fd, self._segment, self._end = -1, None, 0
-        if segment is None:
+    def _leave(self) -> None:
+        """Have the full segment sealed. Where nobody waits for the disk, nobody waits for a whole segment's flush."""
+        if self._durable:
+            self._seal()
             return
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        seal(segment)
+        self._wait()
+        self._sealing = threading.Thread(target=_sealed_aside, args=self._let_go(), name="plimsoll-seal", daemon=True)
+        self._sealing.start()
+
+    def _wait(self) -> None:
+        if self._sealing is not None:
+            self._sealing.join()
+
+    def _seal(self) -> None:
+        self._wait()
+        _sealed(*self._let_go())
+
+    def _let_go(self) -> tuple[int, Segment | None]:
+        left = self._fd, self._segment
+        self._fd, self._segment, self._end = -1, None, 0
+        return left
+
+
+def _sealed(fd: int, segment: Segment | None) -> None:
+    if segment is None:
+        return
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    seal(segment)
+
+
+def _sealed_aside(fd: int, segment: Segment | None) -> None:
+    try:
+        _sealed(fd, segment)
+    except OSError as error:  # its records were acknowledged by what the system holds; opening the log again seals it
+        _log.error("a segment could not be flushed and sealed: %s", error)
