@@ -296,3 +296,15 @@ def test_a_deadline_ends_the_wait_and_the_work() -> None:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
+
+
+def test_a_models_metadata_is_for_who_may_ask(yard: Any) -> None:
+    """As over REST; that the server is alive is for everybody."""
+    admission = OneKey()
+    with running(yard, grpc_port=0, admission=admission) as up:
+        guest = Channel(up.server.grpc_address)
+        named = request_of("ModelMetadata")(name="parcel-late")
+        assert guest.refused("ModelMetadata", named)[0] == "UNAUTHENTICATED"
+        assert guest.call("ModelMetadata", named, metadata=[("x-api-key", "good")]).name == "parcel-late"
+        assert guest.call("ServerLive").live and admission.out == 0
+        guest.close()

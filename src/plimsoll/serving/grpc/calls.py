@@ -62,6 +62,8 @@ class Calls:
         return self._answers["ServerMetadata"](**oip.server_metadata(__version__))
 
     def _model_metadata(self, request: Any, context: Context) -> Any:
+        """For who may ask, as over REST."""
+        self._at.admission.admit(headers_of(context.invocation_metadata(), None), request.name).done()
         known(self._at, request.name, request.version)
         task = self._at.capability.task
         versions = [request.version] if request.version else self._at.versions
