@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plimsoll.errors import Broken, UsageError
+from plimsoll.errors import Broken, Unavailable, UsageError
 from plimsoll.models import CodeModel, Guarded, open_engine
 from plimsoll.models.engines.python_class import python
 
@@ -50,10 +50,10 @@ def test_who_hangs_is_given_up_and_not_asked_again_until_it_comes_back() -> None
     """The first waits for the limit, the others fail at once; one thread in all; then it answers again."""
     before = _threads()
     guarded = Guarded(engine := Hanging(), limit_s=0.05)
-    with pytest.raises(Broken, match="timeout: no answer in 50 ms"):
+    with pytest.raises(Unavailable, match="timeout: no answer in 50 ms"):
         guarded.predict(X[:1])
     for _ in range(20):
-        with pytest.raises(Broken, match="not asked again until it comes back"):
+        with pytest.raises(Unavailable, match="not asked again until it comes back"):
             guarded.predict(X[:1])
     assert guarded.failing and guarded.busy and _threads() == before + 1
     engine.may.set()
@@ -72,7 +72,7 @@ def test_a_class_that_waits_for_ever_is_cancelled() -> None:
     )
     code = CodeModel(entry="m:M", modules={"m": source})
     guarded = Guarded(open_engine(python.pack(code, task="binary", names=NAMES, classes=())), limit_s=0.5)
-    with pytest.raises(Broken, match="timeout"):
+    with pytest.raises(Unavailable, match="timeout"):
         guarded.predict(X[:1])
     while guarded.busy:
         threading.Event().wait(0.001)

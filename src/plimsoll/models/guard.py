@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from plimsoll.errors import Broken, PlimsollError
+from plimsoll.errors import Broken, PlimsollError, Unavailable
 from plimsoll.models.engine import Engine, Matrix, Scores
 
 _log = logging.getLogger(__name__)
@@ -56,9 +56,10 @@ class Guarded:
         self._thread: threading.Thread | None = None
 
     def predict(self, matrix: Matrix) -> Scores:
-        """See :class:`Engine`. Raises Broken where there is no answer within the limit."""
+        """See :class:`Engine`. Raises Unavailable where there is no answer within the limit: then nobody asks again row by
+        row, which would wait as long for each."""
         if not self._free.acquire(timeout=0.0 if self.failing else self._limit_s):
-            raise Broken(self.failing or f"timeout: others were asked for over {self._limit_s * 1e3:g} ms")
+            raise Unavailable(self.failing or f"timeout: others were asked for over {self._limit_s * 1e3:g} ms")
         job = _Job(matrix)
         self._begin()
         self._inbox.put(job)
@@ -86,7 +87,7 @@ class Guarded:
             self._thread.start()
 
     def _give_up(self, job: _Job) -> None:
-        """Raises Broken, unless the answer came after all."""
+        """Raises Unavailable, unless the answer came after all."""
         with self._state:
             if job.done.is_set():
                 return
@@ -95,7 +96,7 @@ class Guarded:
         cancel = getattr(self._engine, "cancel", None)
         if cancel is not None:
             cancel()
-        raise Broken(f"timeout: no answer in {self._limit_s * 1e3:g} ms")
+        raise Unavailable(f"timeout: no answer in {self._limit_s * 1e3:g} ms")
 
     def _work(self) -> None:
         while (job := self._inbox.get()) is not None:
