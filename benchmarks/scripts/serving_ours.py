@@ -1,7 +1,7 @@
 """Our server with a model of 20 features and 100 trees, to be asked by ``benchmarks/serving.py``.
 
 ``python -m benchmarks.scripts.serving_ours build FOLDER`` makes a home with the release live in it;
-``… serve FOLDER DURABILITY`` serves it and prints its port.
+``… serve FOLDER DURABILITY`` serves it and prints its port; ``… serve FOLDER DURABILITY grpc`` prints gRPC's address, too.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def build(folder: Path) -> None:
     declared, objects = capability(folder), LocalObjects(folder / "objects")
     manifest = Manifest(
         capability=NAME,
-        artifacts={"model": objects.put(packed.onnx), "golden": objects.put(packed.golden)},
+        artifacts={"model": objects.put(packed.model), "golden": objects.put(packed.golden)},
         settings={"schema": FeatureSchema.of(declared.features).to_plain()},
     )
     now = datetime.now(UTC)
@@ -98,7 +98,7 @@ def build(folder: Path) -> None:
     catalog.close()
 
 
-def serve(folder: Path, durability: Literal["disk", "process"]) -> None:
+def serve(folder: Path, durability: Literal["disk", "process"], *, grpc: bool = False) -> None:
     log = SegmentLog(folder / "events", durability=durability)
     server = Server(
         capability=capability(folder),
@@ -107,10 +107,12 @@ def serve(folder: Path, durability: Literal["disk", "process"]) -> None:
         log=log,
         online=MemoryOnline(),
         clock=WallClock(),
-        settings=ServerSettings(port=0),
+        settings=ServerSettings(port=0, grpc_port=0 if grpc else None),
     )
     listener = server.listen()
     print(listener.getsockname()[1], flush=True)
+    if grpc:
+        print(server.grpc_address, flush=True)
     server.serve(listener)
     log.close()
 
@@ -119,4 +121,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "build":
         build(Path(sys.argv[2]))
     else:
-        serve(Path(sys.argv[2]), "disk" if sys.argv[3] == "disk" else "process")
+        serve(Path(sys.argv[2]), "disk" if sys.argv[3] == "disk" else "process", grpc="grpc" in sys.argv[4:])

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import grpc
 from plimsoll.errors import UsageError
 from plimsoll.kernel.records import Event
-from plimsoll.serving.grpc.bridge import Bridge
+from plimsoll.serving.grpc.bridge import Bridge, Wait
 from plimsoll.serving.grpc.messages import request_of
 from plimsoll.serving.oip.datatypes import unpack
 from plimsoll.serving.refusals import TooLate, Unauthenticated
@@ -277,25 +277,41 @@ def test_garbage_on_the_port_harms_nobody(up: Running, channel: Channel, garbage
     assert channel.call("ServerLive").live
 
 
-def test_a_deadline_ends_the_wait_and_the_work() -> None:
-    """The thread is free when the caller's time is up, and what it waited for is cancelled."""
+def test_a_deadline_ends_the_wait() -> None:
+    """The thread is free when the caller's time is up; being told afterwards harms nobody."""
+    wait = Wait()
+    with pytest.raises(TooLate, match=r"no answer within 0\.01 s"):
+        wait.until(0.01)
+    wait.over()
+    wait.until(None)
+
+
+def test_nothing_is_left_behind_on_the_bridge() -> None:
+    """Many threads at once: each piece of work runs once, on the loop, in the order in which its thread gave it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    ended = threading.Event()
+    bridge, ran = Bridge(loop), []
+    ended = threading.Barrier(9)
 
-    async def forever() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
+    def give(worker: int) -> None:
+        for i in range(500):
+            bridge.run(lambda i=i: ran.append((worker, i, threading.get_ident())))  # type: ignore[misc]
+        bridge.run(lambda: done.release())
+        ended.wait(20)
 
-    with pytest.raises(TooLate, match=r"no answer within 0\.01 s"):
-        Bridge(loop).wait_for(forever(), 0.01)
-    assert ended.wait(10)
+    done = threading.Semaphore(0)
+    workers = [threading.Thread(target=give, args=(n,)) for n in range(8)]
+    for worker in workers:
+        worker.start()
+    ended.wait(20)
+    assert all(done.acquire(timeout=20) for _ in workers)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(20)
     loop.close()
+    assert {ident for _, _, ident in ran} == {thread.ident}
+    for n in range(8):
+        assert [i for worker, i, _ in ran if worker == n] == list(range(500))
 
 
 def test_a_models_metadata_is_for_who_may_ask(yard: Any) -> None:

@@ -50,6 +50,15 @@ class Form(msgspec.Struct, frozen=True):
     entries: dict[str, Entry]
     unit: str = ""
     matrix: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    """Worked out from the entries, once."""
+    only_numbers: bool = False
+    """Whether every column of the matrix takes any number as it is."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "needed", tuple(e.name for e in self.entries.values() if e.needed))
+        numbers = all(self.entries[name].kind == "number" for name in self.matrix)
+        msgspec.structs.force_setattr(self, "only_numbers", numbers)
 
     @staticmethod
     def of(capability: Capability, contract: Contract | None) -> Form:
@@ -68,10 +77,6 @@ class Form(msgspec.Struct, frozen=True):
             return self.entries[name]
         except KeyError:
             raise UsageError(f"the question has no column {name!r}", hint=nearest(name, self.entries)) from None
-
-    @property
-    def needed(self) -> tuple[str, ...]:
-        return tuple(e.name for e in self.entries.values() if e.needed)
 
     def read(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """``inputs`` as a question's columns: types checked, times parsed. Raises UsageError naming the column."""

@@ -6,17 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from plimsoll import __version__
-from plimsoll.errors import PlimsollError
 from plimsoll.serving import oip
-from plimsoll.serving.conduct import all_answered, known, unpinned
-from plimsoll.serving.edge import Counter
+from plimsoll.serving.conduct import all_answered, known
 from plimsoll.serving.grpc.bridge import Bridge
-from plimsoll.serving.grpc.messages import SERVICE, response_of
-from plimsoll.serving.grpc.tensors import parameters_of, read, write
-from plimsoll.serving.refusals import status_of
-from plimsoll.serving.seams import Headers, Span, Ticket
-
-_INFER = f"{SERVICE}/ModelInfer"
+from plimsoll.serving.grpc.inferring import Counter, Inferring
+from plimsoll.serving.grpc.messages import response_of
+from plimsoll.serving.grpc.tensors import Writer
+from plimsoll.serving.seams import Headers
 
 
 class Context(Protocol):
@@ -36,6 +32,7 @@ class Calls:
     def __init__(self, counter: Counter, bridge: Bridge) -> None:
         self._at = counter
         self._bridge = bridge
+        self._writer = Writer()
         self._answers = {name: response_of(name) for name in self.by_name()}
 
     def by_name(self) -> dict[str, Call]:
@@ -72,57 +69,17 @@ class Calls:
             del tensor["parameters"]  # the message has no field for them
         return self._answers["ModelMetadata"](**said)
 
-    def _infer(self, request: Any, context: Context) -> Any:
+    def _infer(self, message: Any, context: Context) -> bytes:
+        """Its response is written already."""
         remaining_s = context.time_remaining()
-        headers = headers_of(context.invocation_metadata(), remaining_s)
-        return self._bridge.wait_for(self._watched(request, headers), remaining_s)
-
-    # ── on the desk's own loop ───────────────────────────────────────────────────────────────────────────────────
-
-    async def _watched(self, request: Any, headers: Headers) -> Any:
-        """Within a span, if this call is traced."""
-        at = self._at
-        span = at.tracer.begin(headers, at.capability.name, _INFER) if at.tracer else None
-        status = 500
-        try:
-            response = await self._admitted(request, headers, span)
-            status = 200
-            return response
-        except PlimsollError as error:
-            status = status_of(error)
-            raise
-        finally:
-            if span is not None:
-                span.end(status)
-
-    async def _admitted(self, request: Any, headers: Headers, span: Span | None) -> Any:
-        """Nothing is read for somebody who may not ask."""
-        ticket = self._at.admission.admit(headers, request.model_name)
-        try:
-            return await self._answered(request, ticket, span)
-        finally:
-            ticket.done()
-
-    async def _answered(self, request: Any, ticket: Ticket, span: Span | None) -> Any:
-        trace_id = span.trace_id if span is not None else ""
-        at, task = self._at, self._at.capability.task.kind
-        known(at, request.model_name, request.model_version)
-        unpinned(request.model_name, request.model_version)
-        asked = oip.asked(
-            read(request),
-            at.form,
-            task,
-            id=request.id,
-            parameters=parameters_of(request.parameters),
-            outputs=[(output.name, parameters_of(output.parameters)) for output in request.outputs],
-        )
-        replies = await at.ask(asked.questions, ticket, trace_id=trace_id, anonymous=asked.anonymous)
-        if span is not None:
-            span.answered(replies[0].event.stages_us)
-        made = oip.outputs_of(all_answered(replies), task)
-        response = self._answers["ModelInfer"](model_name=request.model_name, id=request.id)
-        write(response, [made[o.name] for o in asked.outputs], raw=bool(request.raw_input_contents))
-        return response
+        inferring = Inferring(self._at, message, headers_of(context.invocation_metadata(), remaining_s))
+        self._bridge.run(inferring.begin)
+        replies = all_answered(inferring.replies(remaining_s))
+        request = inferring.request
+        assert request is not None  # it was read before it was answered
+        made = oip.outputs_of(replies, self._at.capability.task.kind)
+        outputs = [made[wanted.name] for wanted in request.outputs]
+        return self._writer.write(message.model_name, message.id, outputs, raw=bool(message.raw_input_contents))
 
 
 def headers_of(metadata: Sequence[tuple[str, str | bytes]], remaining_s: float | None) -> Headers:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+import grpc  # type: ignore[import-untyped]
 from plimsoll.errors import PlimsollError, UsageError
 from plimsoll.serving.certificates import Certificates
-from plimsoll.serving.edge import Counter
 from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.calls import Call, Calls
 from plimsoll.serving.grpc.credentials import credentials_of
+from plimsoll.serving.grpc.inferring import Counter
 from plimsoll.serving.grpc.messages import SERVICE, request_of
 from plimsoll.serving.grpc.status import code_of
 from plimsoll.serving.refusals import A_BUG, headers_of_refusal, said_of_refusal, status_of
@@ -80,8 +80,8 @@ class GrpcEdge:
 
         def guarded(sent: bytes, context: grpc.ServicerContext) -> bytes:
             try:
-                said: bytes = call(_read(kind, sent), context).SerializeToString()
-                return said
+                said = call(_read(kind, sent), context)
+                return said if isinstance(said, bytes) else said.SerializeToString()
             except PlimsollError as error:
                 status = status_of(error)
                 self._at.metrics.refused(status)

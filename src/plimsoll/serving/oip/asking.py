@@ -6,7 +6,6 @@ number, one tensor ``features`` of shape [n, k] will do instead, its columns in 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +84,8 @@ def _wanted(outputs: Sequence[tuple[str, Mapping[str, Any]]], task: str, binary:
 
 def _columns(tensors: Sequence[Tensor], form: Form) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
+    if len(tensors) == 1:
+        return _of_tensor(tensors[0], form)
     for tensor in tensors:
         for name, values in _of_tensor(tensor, form).items():
             if name in columns:
@@ -131,7 +132,9 @@ def _matrix(tensor: Tensor, form: Form) -> dict[str, list[Any]]:
     shape, width = tensor.shape, len(form.matrix)
     if len(shape) != 2 or shape[1] != width:
         raise wrong(tensor, f"has the shape {list(shape)}; it must be [n, {width}]", f"columns: {_listed(form.matrix)}")
-    flat = elements(tensor, math.prod((_rows(tensor), width)))
+    flat = elements(tensor, _rows(tensor) * width)
+    if isinstance(tensor.data, bytes) and tensor.datatype in FLOATS and form.only_numbers:  # floats already
+        return {name: flat[i::width] for i, name in enumerate(form.matrix)}
     return {name: _values(tensor, form.entries[name], flat[i::width]) for i, name in enumerate(form.matrix)}
 
 

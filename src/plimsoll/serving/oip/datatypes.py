@@ -83,9 +83,12 @@ def unpack(datatype: str, raw: bytes, count: int) -> list[Any]:
         return list(found.tolist())
     if datatype == "BF16":  # the upper half of a float32
         found = (found.astype("<u4") << 16).view("<f4")
+    values: list[Any] = found.tolist()
+    if math.isfinite(sum(values)):  # then each of them is
+        return values
     if np.isinf(found).any():
         raise UsageError("it has an infinite element")
-    return [None if value != value else value for value in found.tolist()]
+    return [None if value != value else value for value in values]
 
 
 def _texts(raw: bytes, count: int) -> list[str]:

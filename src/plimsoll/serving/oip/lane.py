@@ -55,7 +55,7 @@ class Lane:
         self._model, self._form, self._task = model, form, task
         self._names, self._width, self._unit = form.matrix, len(form.matrix), form.unit
         self._pack = struct.Struct(f"<{self._width}f").pack
-        self._takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and _only_numbers(form)
+        self._takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and form.only_numbers
         self._decode = msgspec.json.Decoder(_Body).decode
         self._text = msgspec.json.Encoder().encode
         self._all = tuple(Wanted(name) for name in output_names(task) if name != ON_REQUEST)
@@ -141,10 +141,6 @@ class _Template:
 _UNKNOWN: Any = object()
 _LARGEST = b"\xff\xff\x7f"
 """The upper three bytes of float32's largest number, of either sign, but for the sign."""
-
-
-def _only_numbers(form: Form) -> bool:
-    return all(form.entries[name].kind == "number" for name in form.matrix)
 
 
 def _marked(reply: Reply, score: float, id: str, confidence: float) -> Reply:
