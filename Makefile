@@ -68,6 +68,7 @@ lock:
 	$(LOCK) pyproject.toml --extra all --group dev --group flights -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra all --group flights -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
+	$(LOCK) pyproject.toml --extra serve -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) --group build -o requirements/build.txt
 	$(LOCK) --group triton -o requirements/triton.txt
 	$(LOCK) --group kserve -o requirements/kserve.txt

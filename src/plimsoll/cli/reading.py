@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from plimsoll.errors import UsageError, nearest
-from plimsoll.kernel.digest import short
-from plimsoll.kernel.records import FALLBACK
 
 if TYPE_CHECKING:
-    from plimsoll.kernel.ports import Catalog, CatalogReader, ReleaseRow
+    from plimsoll.kernel.ports import Catalog, CatalogReader
     from plimsoll.settings import Settings
 
 
@@ -72,22 +70,6 @@ def only_capability(catalog: CatalogReader, wanted: str | None) -> str:
     if not found:
         raise UsageError("no capability has been released in this home", hint="plimsoll release")
     raise UsageError(f"this home holds {len(found)} capabilities", hint=f"name one: --capability {' | '.join(found)}")
-
-
-class Names:
-    """What people call releases: ``label (0123456789ab)`` where there is a label, the short digest elsewhere."""
-
-    def __init__(self, releases: Sequence[ReleaseRow]) -> None:
-        self._labels = {row.digest: row.label for row in releases}
-
-    def label(self, digest: str) -> str:
-        return self._labels.get(digest, "")
-
-    def of(self, digest: str) -> str:
-        if digest in ("", FALLBACK):
-            return "the fallback (release zero)" if digest else ""
-        label = self.label(digest)
-        return f"{label} ({short(digest)})" if label else short(digest)
 
 
 def moment(text: str, option: str) -> datetime:

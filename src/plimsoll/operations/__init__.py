@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from plimsoll.operations.rehearsing import Stage, VirtualClock, rehearse
     from plimsoll.operations.reproducing import Remade, reproduce
     from plimsoll.operations.shipping import Shipped, ship
+    from plimsoll.operations.standing.document import Names, standing_of, waiting_for
+    from plimsoll.operations.standing.page import status_page
     from plimsoll.operations.story.account import Told
     from plimsoll.operations.story.document import Story, outcome
     from plimsoll.operations.story.page import story_page
@@ -29,6 +31,7 @@ __all__ = [
     "Duty",
     "FeedFault",
     "Loop",
+    "Names",
     "Rehearsal",
     "Remade",
     "Retraining",
@@ -43,7 +46,10 @@ __all__ = [
     "rehearse",
     "reproduce",
     "ship",
+    "standing_of",
+    "status_page",
     "story_page",
+    "waiting_for",
 ]
 
 _HOMES = {
@@ -52,6 +58,7 @@ _HOMES = {
     "Duty": "duty",
     "FeedFault": "world",
     "Loop": "loop",
+    "Names": "standing.document",
     "Rehearsal": "world",
     "Remade": "reproducing",
     "Retraining": "world",
@@ -66,7 +73,10 @@ _HOMES = {
     "rehearse": "rehearsing",
     "reproduce": "reproducing",
     "ship": "shipping",
+    "standing_of": "standing.document",
+    "status_page": "standing.page",
     "story_page": "story.page",
+    "waiting_for": "standing.document",
 }
 
 __getattr__ = names_of(__name__, _HOMES)

@@ -95,8 +95,8 @@ def _replayed(catalog: CatalogReader, capability: str, at: datetime) -> dict[str
     """
     import msgspec
 
-    from plimsoll.cli.reading import Names
     from plimsoll.kernel.rollout import Deployment, shares
+    from plimsoll.operations import Names
 
     deployment, why = Deployment(capability=capability), None
     for line in catalog.ledger(until=at, capability=capability, newest_first=True):

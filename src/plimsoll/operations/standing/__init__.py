@@ -1,0 +1,1 @@
+"""How things stand: one document, and the page that shows it."""
