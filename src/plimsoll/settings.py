@@ -32,6 +32,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     grpc_port: Annotated[
         int, Meta(ge=0, le=65535, description="Port for gRPC, at the same host; 0 is no gRPC. Needs `plimsoll[grpc]`.")
     ] = 0
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=15, description="Processes that answer. From 2 on, one more decides and one looks after them."),
+    ] = 1
     body_limit_bytes: Annotated[int, Meta(ge=1024, description="Largest request body; above it the answer is 413.")] = (
         8_388_608
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import msgspec
 from plimsoll.client import Client
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State
+from plimsoll.kernel.records import Event
 from plimsoll.scaffold import sample_plan, write
-from plimsoll.store import SqlCatalog
+from plimsoll.store import SegmentLog, SqlCatalog
 
 ORDER = {"order_id": "o1", "channel": "web", "price_eur": 30.0, "items": 2}
 PATIENCE_S = 100.0
@@ -71,11 +73,27 @@ def hold_lease(folder: Path, release: str) -> None:
     catalog.close()
 
 
+def release_of(folder: Path) -> str:
+    catalog = catalog_of(folder)
+    digest = catalog.releases("orders")[0].digest
+    catalog.close()
+    return digest
+
+
+def recorded(folder: Path) -> Counter[str]:
+    """The ids of the events in the log, as whoever opens it next finds them."""
+    log = SegmentLog(folder / ".plimsoll" / "events", writer="reader")
+    found = Counter(r.id for r in log.read(limit=10**9)[0] if isinstance(r, Event))
+    assert list(log.verify()) == []
+    log.close()
+    return found
+
+
 class Up:
     """A running `plimsoll up`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.process = command(folder, "up", "--port", "0", "--json")
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.process = command(folder, "up", "--port", "0", "--json", *options)
         self.said: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
         self.errors: list[str] = []

@@ -4,54 +4,18 @@ from __future__ import annotations
 
 import resource
 import signal
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from processes import ORDER, Up, catalog_of, hold_lease, run, scaffold, until
+from processes import ORDER, Up, catalog_of, hold_lease, recorded, release_of, run, until
 
 from plimsoll.errors import Unavailable
-from plimsoll.kernel.records import Event
-from plimsoll.store import SegmentLog
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with one gated release, which no test changes."""
-    folder = scaffold(tmp_path_factory.mktemp("released") / "orders")
-    code, said = run(folder, "release", "--label", "first")
-    assert code == 0 and said["state"] == "gated"
-    return folder
-
-
-@pytest.fixture
-def folder(released: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    from shutil import copytree
-
-    return Path(copytree(released, tmp_path / "orders"))
-
-
-def release_of(folder: Path) -> str:
-    catalog = catalog_of(folder)
-    digest = catalog.releases("orders")[0].digest
-    catalog.close()
-    return digest
 
 
 def kinds(folder: Path) -> list[str]:
     catalog = catalog_of(folder)
     found = [line.entry.kind for line in catalog.ledger()]
     catalog.close()
-    return found
-
-
-def recorded(folder: Path) -> Counter[str]:
-    """The ids of the events in the log, as whoever opens it next finds them."""
-    log = SegmentLog(folder / ".plimsoll" / "events", writer="reader")
-    found = Counter(r.id for r in log.read(limit=10**9)[0] if isinstance(r, Event))
-    assert list(log.verify()) == []
-    log.close()
     return found
 
 

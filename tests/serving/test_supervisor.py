@@ -35,7 +35,7 @@ from plimsoll.serving.supervisor import Limits, Supervisor
 worker, behaviour, silent_s, drain_s = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 command = lambda number, pipe: [sys.executable, worker, str(number), str(pipe), behaviour]
 say = lambda text: print(text, flush=True)
-sys.exit(Supervisor(command, 2, say=say, limits=Limits(silent_s=silent_s, drain_s=drain_s)).run())
+sys.exit(Supervisor(command, ["worker 0", "worker 1"], say=say, limits=Limits(silent_s=silent_s, drain_s=drain_s)).run())
 """
 
 
@@ -67,8 +67,8 @@ class Running:
         """Number → process, once two have answered."""
         found: dict[int, int] = {}
         while len(found) < 2:
-            words = self.until("answers (process").split()
-            found[int(words[1])] = int(words[4].rstrip(")"))
+            words = self.until("is ready (process").split()
+            found[int(words[1])] = int(words[5].rstrip(")"))
         return found
 
     def close(self) -> int:
@@ -108,7 +108,7 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(start) -> None:
     before = running.workers()
     os.kill(before[0], signal.SIGKILL)
     assert "killed by SIGKILL" in running.until("worker 0 ended")
-    after = running.until("worker 0 answers")
+    after = running.until("worker 0 is ready")
     assert str(before[0]) not in after and not gone(before[1])
 
 
@@ -125,7 +125,7 @@ def test_a_silent_worker_is_killed_and_replaced(start) -> None:
     running = start("silent", silent_s=0.5)
     running.workers()
     assert "worker 0 has given no sign of life" in running.until("no sign of life")
-    running.until("worker 0 answers")
+    running.until("worker 0 is ready")
 
 
 def test_a_worker_that_does_not_drain_is_killed_in_the_end(start) -> None:

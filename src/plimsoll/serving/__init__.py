@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
     from plimsoll.serving.form import Form
+    from plimsoll.serving.gathering import Gathered
     from plimsoll.serving.hold import Hold
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.logs import RequestLog, configure_logs
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.recording import Recording
     from plimsoll.serving.replica import Fleet, needed
     from plimsoll.serving.route import position, target
-    from plimsoll.serving.server import Server, ServerSettings
+    from plimsoll.serving.server import Pulse, Server, ServerSettings
     from plimsoll.serving.standing_in import StandIns
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
     from plimsoll.serving.tracing import open_tracer
@@ -46,10 +47,12 @@ __all__ = [
     "Drill",
     "Fleet",
     "Form",
+    "Gathered",
     "Hold",
     "OutcomeInbox",
     "Pipeline",
     "Prices",
+    "Pulse",
     "QuestionMaker",
     "Recording",
     "Reply",
@@ -91,9 +94,11 @@ _HOMES = {
     "Fleet": "replica",
     "Form": "form",
     "Hold": "hold",
+    "Gathered": "gathering",
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
     "Prices": "cost",
+    "Pulse": "server",
     "QuestionMaker": "questions",
     "Recording": "recording",
     "Reply": "pipeline",

@@ -6,6 +6,7 @@ at (``/health``, ``/metrics``). Every error is ``{"error": "…"}`` with the sta
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -31,12 +32,14 @@ from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.packing import Packed
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.pushing import read_rows
-from plimsoll.serving.refusals import status_of
+from plimsoll.serving.refusals import NotFound, status_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer
 from plimsoll.serving.slashes import WithoutTrailingSlash
 
 Handler = Callable[[Request], Awaitable[Response]]
+_NO_SCRIPTS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+"""The page loads nothing; should a name ever get markup past the templates, it would still run nothing."""
 
 
 class Counter(Protocol):
@@ -48,6 +51,7 @@ class Counter(Protocol):
     body_limit_bytes: int
     admission: Admission
     tracer: Tracer | None
+    front_page: Callable[[], bytes] | None
 
     @property
     def deployment(self) -> Deployment: ...
@@ -66,6 +70,10 @@ class Counter(Protocol):
         self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
     ) -> Sequence[Reply]:
         """The replies, recorded."""
+        ...
+
+    def metrics_text(self) -> bytes:
+        """What was counted, in the exposition format."""
         ...
 
     async def tell(self, reports: list[Report]) -> Counts: ...
@@ -101,6 +109,7 @@ class Edge:
             "/health/ready": self._ready,
             "/metrics": self._metrics,
             "/openapi.json": self._openapi,
+            "/": self._controlled(self._front),
         }
         posts: dict[str, Handler] = {
             "/v2/models/{model}/infer": self._admitted(self._infer),
@@ -213,8 +222,16 @@ class Edge:
         deployment = self._at.deployment
         return json_response({"deployment": deployment, "shares": shares(deployment), "loaded": self._at.versions})
 
+    async def _front(self, request: Request) -> Response:
+        """A page for a person. It queries the catalog, so it is made in a thread."""
+        if self._at.front_page is None:
+            raise NotFound("there is no page here", hint="see /openapi.json for what there is")
+        page = await asyncio.to_thread(self._at.front_page)
+        return Response(page, media_type="text/html; charset=utf-8", headers=_NO_SCRIPTS)
+
     async def _metrics(self, request: Request) -> Response:
-        return Response(self._at.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = await asyncio.to_thread(self._at.metrics_text)  # other workers' files may be read for it
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _openapi(self, request: Request) -> Response:
         return json_bytes(self._described())

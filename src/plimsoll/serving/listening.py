@@ -47,14 +47,21 @@ class Draining(uvicorn.Server):
         timer.start()
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens on ``host:port``. Raises UsageError saying what is in the way."""
+def listening(host: str, port: int, *, shared: bool = False, idle: bool = False) -> socket.socket:
+    """A socket that listens on ``host:port``. Raises UsageError saying what is in the way.
+
+    ``shared``: others may listen on the same port, and the kernel spreads connections over them. ``idle``: only keep
+    the port; nobody is sent here.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
+        if not idle:
+            listener.listen(2048)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

@@ -14,9 +14,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import uvicorn
@@ -39,6 +39,7 @@ from plimsoll.serving.edge import Edge
 from plimsoll.serving.feature_metrics import FeatureMetrics
 from plimsoll.serving.form import Form
 from plimsoll.serving.gate import Gate
+from plimsoll.serving.gathering import Gathered
 from plimsoll.serving.hold import Hold
 from plimsoll.serving.listening import Draining, listening, loop_factory
 from plimsoll.serving.logs import RequestLog
@@ -68,12 +69,28 @@ _SWITCH_S = 0.0002
 """How long a thread that works keeps one waiting that answers; Python's own 5 ms would be most of the latency."""
 
 
+_BEAT_S = 1.0
+
+
+class Pulse(Protocol):
+    """Tells whoever looks after this process how it is."""
+
+    def ready(self) -> None:
+        """It does what it is for. Called once."""
+        ...
+
+    def beat(self) -> bool:
+        """It still does. False where nobody listens any more: then it should end."""
+        ...
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a server listens and what it takes. ``drain_s``: how long it goes on after it stopped being ready.
 
-    ``grpc_port``: None is no gRPC; 0 takes a free port, as it does for ``port``. ``payload_share``: of the units whose
-    inputs and features are recorded. ``record_timeout_ms``: how long the log may take with a turn's events; after it the
-    answers are refused as unrecorded, or given if ``answer_unrecorded`` says so.
+    ``shared_port``: other processes listen on the same one. ``grpc_port``: None is no gRPC; 0 takes a free port, as it
+    does for ``port``. ``payload_share``: of the units whose inputs and features are recorded. ``record_timeout_ms``: how
+    long the log may take with a turn's events; after it the answers are refused as unrecorded, or given if
+    ``answer_unrecorded`` says so.
     """
 
     host: str = "127.0.0.1"
@@ -88,6 +105,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     most_waiting: int = 10_000
     most_beside: int = 20_000
     payload_share: float = 1.0
+    shared_port: bool = False
 
 
 class Server:
@@ -118,6 +136,9 @@ class Server:
         feed: FeatureFeed | None = None,
         trust: Trust | None = None,
         hold: Hold | None = None,
+        pulse: Pulse | None = None,
+        gathered: Gathered | None = None,
+        front_page: Callable[[], bytes] | None = None,
     ) -> None:
         self.capability = capability
         self.settings = settings or ServerSettings()
@@ -125,6 +146,9 @@ class Server:
         self.admission: Admission = admission or OpenAdmission()
         self.tracer = tracer
         self.certificates = certificates
+        self.front_page = front_page
+        self._pulse = pulse
+        self._gathered = gathered
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name, prices=prices, requests=requests)
@@ -209,6 +233,11 @@ class Server:
             raise UsageError("this server takes no rows", hint="push them into the home: plimsoll features push")
         return await asyncio.to_thread(self._feed.push, source, rows, ids)
 
+    def metrics_text(self) -> bytes:
+        """What was counted, of all workers where there are several, in the exposition format."""
+        own = self.metrics.text()
+        return own if self._gathered is None else self._gathered.text(own)
+
     # ── following the deployment ─────────────────────────────────────────────────────────────────────────────────
 
     def refresh(self) -> bool:
@@ -257,6 +286,16 @@ class Server:
         self.fleet.hold.make_room()
         if self.certificates is not None:
             self.certificates.refresh()
+        if self._gathered is not None:
+            self._gathered.leave(self.metrics.text())
+
+    async def _beat(self, pulse: Pulse) -> None:
+        """A sign of life from the event loop itself, so that a loop that is stuck gives none."""
+        pulse.ready()
+        while pulse.beat():
+            await asyncio.sleep(_BEAT_S)
+        _log.warning("whoever looked after this process is gone: it ends")
+        self.stop()
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -274,7 +313,9 @@ class Server:
             record_timeout_ms=self.settings.record_timeout_ms,
         )
         self.metrics.queues = lambda: {"answers": desk.waiting}
-        following = asyncio.create_task(self._follow())
+        tasks = [asyncio.create_task(self._follow())]
+        if self._pulse is not None:
+            tasks.append(asyncio.create_task(self._beat(self._pulse)))
         if self._grpc is not None:
             self._grpc.start(asyncio.get_running_loop())
         self._say_ready()
@@ -283,7 +324,10 @@ class Server:
         finally:
             if self._grpc is not None:
                 await asyncio.to_thread(self._grpc.stop, _GRACE_S)
-            following.cancel()
+            for task in tasks:
+                task.cancel()
+            if self._gathered is not None:
+                self._gathered.take_away()
             self._desk = None
             await desk.close()
 
@@ -295,7 +339,7 @@ class Server:
 
         Raises UsageError when a port is taken, the host is none of this machine's, or gRPC is not installed.
         """
-        listener = listening(self.settings.host, self.settings.port)
+        listener = listening(self.settings.host, self.settings.port, shared=self.settings.shared_port)
         if self.settings.grpc_port is not None:
             try:
                 self._grpc = _grpc_edge(self, self.settings.host, self.settings.grpc_port)

@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 READY, ALIVE = b"+", b"."
@@ -40,8 +40,8 @@ class Limits(NamedTuple):
 class _Worker:
     """One place among the N, whoever fills it."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, number: int, name: str, silent_s: float) -> None:
+        self.number, self.name, self.silent_s = number, name, silent_s
         self.state: State = "away"
         self.process: subprocess.Popen[bytes] | None = None
         self.pipe = -1
@@ -51,19 +51,32 @@ class _Worker:
 
 
 class Supervisor:
-    """Keeps ``count`` workers running until it is told to stop (SIGTERM, SIGINT). SIGHUP replaces them one by one.
+    """Keeps a worker for each of ``names`` running until it is told to stop (SIGTERM, SIGINT). SIGHUP replaces them one
+    by one.
 
-    ``say`` hears of each start, death and restart. A first worker that cannot start at all (wrong settings, a port
-    that is taken) ends everything with its exit code: starting it again would change nothing.
+    ``say`` hears of each start, death and restart; ``all_ready`` is called once, when all have answered. ``silent_s``:
+    the patience with a worker, by its number, where it is not the usual one. ``leads``: the number of one that the
+    others wait for at the first start. A first worker that cannot start at all (wrong settings, a port that is taken)
+    ends everything with its exit code: starting it again would change nothing.
     """
 
     def __init__(
-        self, command: Command, count: int, *, say: Callable[[str], None], limits: Limits | None = None
+        self,
+        command: Command,
+        names: Sequence[str],
+        *,
+        say: Callable[[str], None],
+        limits: Limits | None = None,
+        silent_s: Mapping[int, float] | None = None,
+        leads: int | None = None,
     ) -> None:
         self._command = command
         self._say = say
         self._limits = limits or Limits()
-        self._workers = [_Worker(number) for number in range(count)]
+        patience = silent_s or {}
+        self._workers = [_Worker(n, name, patience.get(n, self._limits.silent_s)) for n, name in enumerate(names)]
+        self._leader = None if leads is None else self._workers[leads]
+        self.all_ready: Callable[[], None] | None = None
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
         self._to_replace: list[_Worker] = []
@@ -89,7 +102,8 @@ class Supervisor:
     def _start_due(self) -> None:
         now = time.monotonic()
         for worker in self._workers:
-            if worker.state == "away" and not self._stopping_until and worker.due_at <= now:
+            follows = self._leader is not None and worker is not self._leader and not self._ever_ready
+            if worker.state == "away" and not follows and not self._stopping_until and worker.due_at <= now:
                 self._start(worker)
 
     def _start(self, worker: _Worker) -> None:
@@ -118,7 +132,10 @@ class Supervisor:
             worker.state, worker.ready_at = "ready", worker.heard_at
             self._ever_ready = True
             assert worker.process is not None
-            self._say(f"worker {worker.number} answers (process {worker.process.pid})")
+            self._say(f"{worker.name} is ready (process {worker.process.pid})")
+            if self.all_ready is not None and all(w.state == "ready" for w in self._workers):
+                told, self.all_ready = self.all_ready, None
+                told()
 
     def _gone(self, worker: _Worker) -> None:
         """Its end of the pipe is closed: it has died, or is about to."""
@@ -145,19 +162,19 @@ class Supervisor:
         worker.pause_s = 0.0 if calm else min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, 2 * worker.pause_s))
         worker.due_at = time.monotonic() + worker.pause_s
         if not replaced:
-            self._say(f"worker {worker.number} ended ({_how(code)}); it is started again in {worker.pause_s:g} s")
+            self._say(f"{worker.name} ended ({_how(code)}); it is started again in {worker.pause_s:g} s")
 
     def _end_silent(self) -> None:
         """Kill who has not been heard of for too long, and who does not come to an end."""
         now = time.monotonic()
         for worker in self._running():
             assert worker.process is not None
-            allowed = self._limits.start_s if worker.state == "starting" else self._limits.silent_s
+            allowed = self._limits.start_s if worker.state == "starting" else worker.silent_s
             if self._stopping_until and now >= self._stopping_until:
-                self._say(f"worker {worker.number} did not drain within {self._limits.drain_s:g} s and is killed")
+                self._say(f"{worker.name} did not drain within {self._limits.drain_s:g} s and is killed")
                 worker.process.kill()
             elif now - worker.heard_at > allowed:
-                self._say(f"worker {worker.number} has given no sign of life for {allowed:g} s and is killed")
+                self._say(f"{worker.name} has given no sign of life for {allowed:g} s and is killed")
                 worker.heard_at = now
                 worker.process.kill()
 

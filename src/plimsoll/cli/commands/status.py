@@ -11,6 +11,7 @@ from plimsoll.cli.options import Options, Shared
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 def status(
     *,
     capability: Annotated[str | None, Parameter(help="Only this capability; default: all in the home.")] = None,

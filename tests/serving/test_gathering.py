@@ -1,0 +1,45 @@
+"""One exposition of many workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families as families
+
+from plimsoll.serving.gathering import GONE_AFTER_S, Gathered, merged
+
+ONE = b"""# HELP asked_total Questions
+# TYPE asked_total counter
+asked_total{role="li}ve"} 3.0
+asked_total{role="canary"} 1.0
+# HELP up Is it
+# TYPE up gauge
+up 1.0
+"""
+
+
+def test_samples_of_a_family_stay_together_under_one_head() -> None:
+    """As the format asks; each sample says whose it is, whatever its other labels hold."""
+    text = merged({"a": ONE, "b": ONE}).decode()
+    assert text.count("# TYPE asked_total counter") == text.count("# HELP up Is it") == 1
+    found = {f.name: {(s.labels["worker"], s.labels.get("role")): s.value for s in f.samples} for f in families(text)}
+    assert found["up"] == {("a", None): 1.0, ("b", None): 1.0}
+    assert found["asked"][("b", "li}ve")] == 3.0 and len(found["asked"]) == 4
+
+
+def test_a_worker_shows_itself_as_of_now_and_the_others_as_they_left_it(tmp_path: Path) -> None:
+    """Its own file is older than what it knows."""
+    first, second = Gathered(tmp_path, worker="1"), Gathered(tmp_path, worker="2")
+    first.leave(b"n 1.0\n")
+    second.leave(b"n 5.0\n")
+    assert first.text(b"n 2.0\n").decode().splitlines() == ['n{worker="1"} 2.0', 'n{worker="2"} 5.0']
+    second.take_away()
+    assert b'worker="2"' not in first.text(b"n 2.0\n")
+
+
+def test_what_nobody_renews_is_forgotten(tmp_path: Path) -> None:
+    """A killed worker's counts go with it; its file too."""
+    Gathered(tmp_path, worker="dead").leave(b"n 1.0\n")
+    written_s = (tmp_path / "dead.prom").stat().st_mtime
+    late = Gathered(tmp_path, worker="1", now_s=lambda: written_s + GONE_AFTER_S + 1)
+    assert b"dead" not in late.text(b"n 1.0\n") and not list(tmp_path.glob("dead*"))
