@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from processes import ORDER, Up, catalog_of, hold_lease, recorded, release_of, run, until
+from processes import ORDER, Up, catalog_of, hold_lease, recorded, release_of, run, scaffold, until
 
 from plimsoll.errors import Unavailable
 

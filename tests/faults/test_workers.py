@@ -141,3 +141,4 @@ def test_a_supervisor_that_is_killed_leaves_no_worker_behind(folder: Path) -> No
         up.process.wait(timeout=PATIENCE_S)
         while any(Path(f"/proc/{pid}").exists() for pid in workers.values()):
             threading.Event().wait(0.05)
+        assert up.stop() == -signal.SIGKILL
