@@ -117,7 +117,7 @@ def _begin(duty: Duty, feed: Feed, home: Home, say: Say, closing: ExitStack) -> 
     closing.callback(duty.stop)
     duty.start()
     if (listener := _nats(duty.loop.capability, feed, home, say)) is not None:
-        closing.callback(listener.stop)
+        closing.callback(listener.close)
         listener.start()
     upkeep = _upkeep(duty, home, say)
     closing.callback(upkeep.stop)
