@@ -27,19 +27,31 @@ def test_samples_of_a_family_stay_together_under_one_head() -> None:
     assert found["asked"][("b", "li}ve")] == 3.0 and len(found["asked"]) == 4
 
 
-def test_a_worker_shows_itself_as_of_now_and_the_others_as_they_left_it(tmp_path: Path) -> None:
-    """Its own file is older than what it knows."""
-    first, second = Gathered(tmp_path, worker="1"), Gathered(tmp_path, worker="2")
-    first.leave(b"n 1.0\n")
-    second.leave(b"n 5.0\n")
-    assert first.text(b"n 2.0\n").decode().splitlines() == ['n{worker="1"} 2.0', 'n{worker="2"} 5.0']
-    second.take_away()
-    assert b'worker="2"' not in first.text(b"n 2.0\n")
+class Counted:
+    """A counter of one worker."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def __call__(self) -> bytes:
+        return f"n {self.n}\n".encode()
+
+
+def test_whoever_is_asked_no_counter_is_seen_to_go_back(tmp_path: Path) -> None:
+    """The first is asked, then the second, which knows the first only by what it left: that is as new."""
+    counted = Counted()
+    first, second = Gathered(tmp_path, counted, worker="1"), Gathered(tmp_path, Counted(), worker="2")
+    first.leave()
+    counted.n = 7
+    assert first.text().decode().splitlines() == ['n{worker="1"} 7']
+    assert second.text().decode().splitlines() == ['n{worker="1"} 7', 'n{worker="2"} 0']
+    first.take_away()
+    assert b'worker="1"' not in second.text()
 
 
 def test_what_nobody_renews_is_forgotten(tmp_path: Path) -> None:
     """A killed worker's counts go with it; its file too."""
-    Gathered(tmp_path, worker="dead").leave(b"n 1.0\n")
+    Gathered(tmp_path, Counted(), worker="dead").leave()
     written_s = (tmp_path / "dead.prom").stat().st_mtime
-    late = Gathered(tmp_path, worker="1", now_s=lambda: written_s + GONE_AFTER_S + 1)
-    assert b"dead" not in late.text(b"n 1.0\n") and not list(tmp_path.glob("dead*"))
+    late = Gathered(tmp_path, Counted(), worker="1", now_s=lambda: written_s + GONE_AFTER_S + 1)
+    assert b"dead" not in late.text() and not list(tmp_path.glob("dead*"))

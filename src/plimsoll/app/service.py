@@ -138,7 +138,6 @@ def _server(
         AdmissionMetrics,
         CacheMetrics,
         Certificates,
-        Gathered,
         Hold,
         Prices,
         RequestLog,
@@ -188,7 +187,7 @@ def _server(
         trust=home.trust,
         hold=Hold(chosen.memory_limit_mb),
         pulse=part.pulse,
-        gathered=Gathered(settings.home / "run" / "metrics") if part.shared_port else None,
+        gather_in=settings.home / "run" / "metrics" if part.shared_port else None,
         front_page=lambda: status_page(home.catalog, home.clock.now()),
     )
     server.metrics.event_log_bytes = partial(size_of, settings.segments)

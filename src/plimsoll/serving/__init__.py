@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from plimsoll.serving.cost import Prices
     from plimsoll.serving.drill import Drill
     from plimsoll.serving.form import Form
-    from plimsoll.serving.gathering import Gathered
     from plimsoll.serving.hold import Hold
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.logs import RequestLog, configure_logs
@@ -47,7 +46,6 @@ __all__ = [
     "Drill",
     "Fleet",
     "Form",
-    "Gathered",
     "Hold",
     "OutcomeInbox",
     "Pipeline",
@@ -94,7 +92,6 @@ _HOMES = {
     "Fleet": "replica",
     "Form": "form",
     "Hold": "hold",
-    "Gathered": "gathering",
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
     "Prices": "cost",

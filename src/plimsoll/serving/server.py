@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -137,7 +138,7 @@ class Server:
         trust: Trust | None = None,
         hold: Hold | None = None,
         pulse: Pulse | None = None,
-        gathered: Gathered | None = None,
+        gather_in: Path | None = None,
         front_page: Callable[[], bytes] | None = None,
     ) -> None:
         self.capability = capability
@@ -148,7 +149,7 @@ class Server:
         self.certificates = certificates
         self.front_page = front_page
         self._pulse = pulse
-        self._gathered = gathered
+        self._gathered = None if gather_in is None else Gathered(gather_in, lambda: self.metrics.text())
         contract = _contract(capability)
         self.form = Form.of(capability, contract)
         self.metrics = Metrics(capability.name, prices=prices, requests=requests)
@@ -235,8 +236,7 @@ class Server:
 
     def metrics_text(self) -> bytes:
         """What was counted, of all workers where there are several, in the exposition format."""
-        own = self.metrics.text()
-        return own if self._gathered is None else self._gathered.text(own)
+        return self.metrics.text() if self._gathered is None else self._gathered.text()
 
     # ── following the deployment ─────────────────────────────────────────────────────────────────────────────────
 
@@ -287,7 +287,7 @@ class Server:
         if self.certificates is not None:
             self.certificates.refresh()
         if self._gathered is not None:
-            self._gathered.leave(self.metrics.text())
+            self._gathered.leave()
 
     async def _beat(self, pulse: Pulse) -> None:
         """A sign of life from the event loop itself, so that a loop that is stuck gives none."""
