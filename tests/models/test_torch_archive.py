@@ -1,16 +1,20 @@
-"""A .pt2 file that could run something is refused before PyTorch sees it. Needs no PyTorch."""
+"""A .pt2 file that could run something is refused before PyTorch sees it. All but the last need no PyTorch."""
 
 from __future__ import annotations
 
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plimsoll.errors import Refused, UsageError
+from plimsoll.models import package
 from plimsoll.models.torch_archive import clean
+
+from .given import NAMES, X, case_of
 
 SYMBOL = "Symbol('s31', positive=True, integer=True)"
 
@@ -88,3 +92,15 @@ def test_an_archive_without_a_program_is_a_usage_error() -> None:
         clean(made.getvalue(), "it")
     with pytest.raises(UsageError, match=r"damaged.*graph_module"):
         clean(_archive({}), "it")
+
+
+def test_a_program_and_its_file_are_packed_alike(tmp_path: Path) -> None:
+    """What a train function returns and what somebody saved are one release; where it cannot be ONNX it says why."""
+    case = case_of("torch")
+    import torch
+
+    torch.export.save(case.model, path := tmp_path / "model.pt2")
+    made = package(case.model, names=NAMES, task="binary", sample=X)
+    assert made.kind in ("torch", "onnx") and made.parity <= 1e-5
+    assert made.kind == "onnx" or "onnxscript" in made.note
+    assert package(path, names=NAMES, task="binary", sample=X).model == made.model
