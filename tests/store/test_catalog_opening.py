@@ -21,7 +21,7 @@ from plimsoll.kernel.chain import Entry
 from plimsoll.store import SqlCatalog
 from plimsoll.store.catalog.engine import Database
 from plimsoll.store.catalog.revision import REVISION
-from plimsoll.store.catalog.schema import MIGRATIONS, migrate
+from plimsoll.store.catalog.schema import MIGRATIONS, bring_up, migrate
 from plimsoll.store.catalog.tables import metadata
 
 
@@ -79,6 +79,7 @@ def test_a_catalog_of_an_earlier_plimsoll_keeps_its_ledger(catalog_url: str, ent
         for table in ("access_keys", "access_version", "feeds", "pushed", "pushed_ids"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    bring_up(database)
     database.close()
     later = SqlCatalog(catalog_url)
     assert list(later.ledger(subject="r1")) == written and later.access_keys() == []

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
+    from plimsoll.store.backup import back_up
     from plimsoll.store.catalog.reader import SqliteReader
+    from plimsoll.store.catalog.revision import REVISION
     from plimsoll.store.catalog.sql import SqlCatalog
     from plimsoll.store.checkpoints import Checkpoints, ledger_faults
     from plimsoll.store.durable import append_line, size_of, sync_folder, unavailable
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from plimsoll.store.objects_remote import ObstoreObjects
     from plimsoll.store.online import GuardedOnline, MemoryOnline, RedisOnline, SqliteOnline
     from plimsoll.store.pepper import Pepper
+    from plimsoll.store.restoring import restore
     from plimsoll.store.sweep import collect
     from plimsoll.store.trust import Trust
+    from plimsoll.store.upgrading import upgraded
 
 __all__ = [
+    "REVISION",
     "Checkpoints",
     "EventQuery",
     "GuardedOnline",
@@ -39,16 +44,23 @@ __all__ = [
     "SqliteReader",
     "Trust",
     "append_line",
+    "back_up",
     "collect",
     "has_sealed",
     "ledger_faults",
     "open_query",
+    "restore",
     "size_of",
     "sync_folder",
     "unavailable",
+    "upgraded",
 ]
 
 _HOME = {
+    "REVISION": "catalog.revision",
+    "back_up": "backup",
+    "restore": "restoring",
+    "upgraded": "upgrading",
     "Checkpoints": "checkpoints",
     "EventQuery": "events",
     "GuardedOnline": "online",

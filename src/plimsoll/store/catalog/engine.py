@@ -28,13 +28,21 @@ _PG_WRITE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('plimsoll.catalo
 class Database:
     """An engine with our rules for transactions. ``url`` is a SQLAlchemy URL of SQLite or PostgreSQL."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        """``create``: whether SQLite may make a file that is not there. Raises UsageError where it may not."""
         self.url = _adapted(url)
         self.place = self.url.render_as_string(hide_password=True)
         self._sqlite = self.url.get_backend_name() == "sqlite"
+        if not create and self.file is not None and not self.file.is_file():
+            raise UsageError(f"there is no catalog at {self.file}", hint="name its home with --home")
         self._engine = _sqlite_engine(self.url) if self._sqlite else _postgres_engine(self.url)
         # PostgreSQL gives each statement a view of its own unless told otherwise
         self._readers = self._engine if self._sqlite else self._engine.execution_options(isolation_level=_PG_ONE_VIEW)
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for a database elsewhere."""
+        return Path(self.url.database) if self._sqlite and self.url.database else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -19,10 +19,47 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def ready(database: Database) -> None:
-    """Bring the schema to ``REVISION``. Raises UsageError if a newer Plimsoll made it."""
+    """Make the schema where there is none. Raises UsageError if another Plimsoll made it: an older one's is upgraded on
+    purpose, after a backup, and not by whoever looks first."""
+    found = revision_of(database)
+    if found == REVISION:
+        return
+    if found:
+        raise _other(found, database.place)
+    bring_up(database)
+
+
+def revision_of(database: Database) -> str:
+    """The schema that is there; ``""`` for none."""
     with database.reading() as connection:
-        if _revision(connection) == REVISION:
-            return
+        return _revision(connection) or ""
+
+
+def steps_from(found: str, place: str) -> tuple[str, ...]:
+    """What each migration from ``found`` on does, in order. Raises UsageError for a schema that is newer than ours."""
+    from alembic.script import ScriptDirectory
+
+    scripts = [s for s in ScriptDirectory(str(MIGRATIONS)).walk_revisions() if s.revision <= REVISION]
+    if found not in {script.revision for script in scripts}:
+        raise _other(found, place)
+    later = [s for s in reversed(scripts) if s.revision > found]
+    return tuple(f"{s.revision}: {(s.doc or '').splitlines()[0]}" for s in later)
+
+
+def _other(found: str, place: str) -> UsageError:
+    if found < REVISION:
+        return UsageError(
+            f"the catalog has the schema {found!r}, and this Plimsoll works with {REVISION!r} ({place})",
+            hint="stop what uses it, then: plimsoll upgrade (it backs the catalog up first)",
+        )
+    return UsageError(
+        f"the catalog has the schema {found!r}, which this Plimsoll does not know ({place})",
+        hint="a newer Plimsoll wrote it: upgrade with pip install --upgrade plimsoll",
+    )
+
+
+def bring_up(database: Database) -> None:
+    """Bring the schema to ``REVISION``, under the write lock; whoever comes second finds it done."""
     database.prepare()
     with database.writing() as connection:
         _bring_up(connection, database.place)

@@ -22,7 +22,7 @@ from plimsoll.store.events.frames import next_whole, whole
 WRITER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FILE = re.compile(r"(\d{8})-([A-Za-z0-9_-]{1,64})\.(open|seg|([0-9a-f]{16})\.parquet)")
 _RANK = {"open": 0, "sealed": 1, "parquet": 2}
-_LOCK = "segments.lock"
+LOCK = "segments.lock"
 
 
 class Segment(NamedTuple):
@@ -68,7 +68,7 @@ def has_sealed(folder: Path) -> bool:
 def changing(folder: Path) -> Iterator[list[Segment]]:
     """The listing, under the folder's lock: names may be made, changed and removed inside."""
     make_folder(folder)
-    (folder / _LOCK).touch()
+    (folder / LOCK).touch()
     with _folder_lock(folder, fcntl.LOCK_EX):
         yield _listing(folder)
 
@@ -96,7 +96,7 @@ def _parsed(entry: Path) -> Segment | None:
 
 @contextmanager
 def _folder_lock(folder: Path, how: int) -> Iterator[None]:
-    fd = os.open(folder / _LOCK, os.O_RDONLY)
+    fd = os.open(folder / LOCK, os.O_RDONLY)
     try:
         fcntl.flock(fd, how)
         yield
