@@ -65,8 +65,14 @@ class Answering:
         refused = refusals(columns, self.form, named(self.capability), count)
         scores, errors = self._scores(self._release, columns, count)
         judged = self._policy.judge(self._release, _listed(scores, errors), self.capability.task.kind)
-        odd = {row: reason for row, reason in enumerate(judged.reasons) if reason == UNSURE}
+        odd = (
+            {row: reason for row, reason in enumerate(judged.reasons) if reason == UNSURE}
+            if any(judged.reasons)
+            else {}
+        )
         odd |= {row: why_of(error) for row, error in errors.items()}
+        if not (odd or errors or refused):
+            return self._plain(batch, judged.confidences, scores)
         actions: list[str | None] = list(judged.actions)
         reasons: list[str] = list(judged.reasons)
         for row, instead in self._instead(columns, count, odd, errors).items():
@@ -81,6 +87,18 @@ class Answering:
         errors |= refused
         self.errors += len(errors)
         return self._table(batch, actions, reasons, judged.confidences, scores, errors)
+
+    def _plain(self, batch: pa.RecordBatch, confidences: Sequence[float | None], scores: Scores) -> pa.RecordBatch:
+        """The usual batch: every row has its answer, and nothing has to be looked at row by row."""
+        import pyarrow as pa
+
+        count = len(batch)
+        by_class = scores.reshape(count, -1)
+        arrays = [batch.column(name) for name in self._kept]
+        arrays += [pa.array(by_class[:, k]) for k in range(by_class.shape[1])]
+        arrays += [pa.repeat("answer", count), pa.nulls(count, pa.string())]
+        arrays += [pa.array(confidences, pa.float64()), pa.nulls(count, pa.string())]
+        return pa.RecordBatch.from_arrays(arrays, schema=output_schema(batch.schema, self._kept, self._classes))
 
     def _instead(
         self, columns: Columns, count: int, odd: Mapping[int, str], errors: Mapping[int, str]
