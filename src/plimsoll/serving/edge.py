@@ -7,7 +7,7 @@ at (``/health``, ``/metrics``). Every error is ``{"error": "…"}`` with the sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -33,6 +33,7 @@ from plimsoll.serving.packing import Packed
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.pushing import read_rows
 from plimsoll.serving.refusals import NotFound, status_of
+from plimsoll.serving.repository import ChangeRequest, IndexRequest, index, version_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer
 from plimsoll.serving.slashes import WithoutTrailingSlash
@@ -78,6 +79,15 @@ class Counter(Protocol):
 
     async def tell(self, reports: list[Report]) -> Counts: ...
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The releases that were asked for and are not ready here, with the reason."""
+        ...
+
+    async def load(self, version: str) -> None: ...
+
+    async def unload(self, version: str) -> None: ...
+
     async def push(self, source: str, rows: list[dict[str, Any]], ids: list[str] | None) -> msgspec.Struct:
         """Rows of a table, kept and applied."""
         ...
@@ -118,6 +128,9 @@ class Edge:
             "/v1/capabilities/{model}/ask": self._admitted(self._ask),
             "/v1/outcomes": self._admitted(self._outcomes, "tell"),
             "/v1/features/{source}": self._controlled(self._push),
+            "/v2/repository/index": self._admitted(self._index),
+            "/v2/repository/models/{model}/load": self._controlled(self._load, "load"),
+            "/v2/repository/models/{model}/unload": self._controlled(self._unload, "load"),
         }
         about: dict[str, Handler] = {
             "/v2/models/{model}": self._model_metadata,
@@ -229,6 +242,23 @@ class Edge:
         page = await asyncio.to_thread(self._at.front_page)
         return Response(page, media_type="text/html; charset=utf-8", headers=_NO_SCRIPTS)
 
+    async def _index(self, request: Request) -> Response:
+        body = await body_of(request, self._at.body_limit_bytes)
+        ready = plain.read_json(body, IndexRequest).ready if body else False
+        return json_response(index(self._at, ready=ready))
+
+    async def _load(self, request: Request) -> Response:
+        return await self._changed(request, self._at.load)
+
+    async def _unload(self, request: Request) -> Response:
+        return await self._changed(request, self._at.unload)
+
+    async def _changed(self, request: Request, change: Callable[[str], Awaitable[None]]) -> Response:
+        self._known(request)
+        body = await body_of(request, self._at.body_limit_bytes)
+        await change(version_of(plain.read_json(body, ChangeRequest).parameters if body else {}))
+        return json_response({})
+
     async def _metrics(self, request: Request) -> Response:
         text = await asyncio.to_thread(self._at.metrics_text)  # other workers' files may be read for it
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -263,12 +293,12 @@ class Edge:
 
         return admitted
 
-    def _controlled(self, handler: Handler) -> Handler:
+    def _controlled(self, handler: Handler, action: Action = "operate") -> Handler:
         """For who operates: from this machine, or with a key that may."""
 
         async def controlled(request: Request) -> Response:
             peer = request.client.host if request.client else ""
-            ticket = self._at.admission.control(request.headers.raw, peer, "operate", self._name)
+            ticket = self._at.admission.control(request.headers.raw, peer, action, self._name)
             try:
                 return await handler(request)
             finally:

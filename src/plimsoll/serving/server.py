@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 
 from plimsoll.capability import Capability
 from plimsoll.data import Contract
-from plimsoll.errors import PlimsollError, Unavailable, UsageError
+from plimsoll.errors import PlimsollError, Refused, Unavailable, UsageError
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Objects, OnlineFeatures, ReleaseRow
 from plimsoll.kernel.records import FALLBACK
@@ -51,6 +51,7 @@ from plimsoll.serving.protocol import HotProtocol
 from plimsoll.serving.pushing import FeatureFeed
 from plimsoll.serving.questions import QuestionMaker
 from plimsoll.serving.recording import Recording, Seal
+from plimsoll.serving.refusals import NotFound
 from plimsoll.serving.replica import Fleet, needed
 from plimsoll.serving.seams import Admission, AnswerPolicy, OpenAdmission, ResponseCache, Ticket, Tracer
 from plimsoll.serving.timing import WallTiming
@@ -197,6 +198,10 @@ class Server:
         return [name for name in self.fleet.loaded if name != FALLBACK]
 
     @property
+    def refused(self) -> Mapping[str, str]:
+        return self.fleet.refused
+
+    @property
     def ready(self) -> str:
         """``""`` when it answers, else why it does not: it stops, or what is live could not be loaded.
 
@@ -237,6 +242,26 @@ class Server:
     def metrics_text(self) -> bytes:
         """What was counted, of all workers where there are several, in the exposition format."""
         return self.metrics.text() if self._gathered is None else self._gathered.text()
+
+    async def load(self, version: str) -> None:
+        """Have a release ready; without a name, what the deployment needs. Raises what keeps it from being ready."""
+        if not version:
+            await asyncio.to_thread(self.refresh)
+            if why := self.ready:
+                raise Unavailable(why)
+            return
+        row = await asyncio.to_thread(self._catalog.release, self.capability.name, version)
+        await asyncio.to_thread(self.fleet.load, row)
+
+    async def unload(self, version: str) -> None:
+        """Let a release go. Raises Refused for what the deployment needs, NotFound for one that is not loaded."""
+        if not version:
+            raise Refused(
+                f"{self.capability.name} is served as its rollout says, and is not unloaded as a whole",
+                hint="name a release in the parameter version; end serving with SIGTERM",
+            )
+        if not await asyncio.to_thread(self.fleet.unload, version):
+            raise NotFound(f"{self.capability.name} has no version {version!r:.80} here")
 
     # ── following the deployment ─────────────────────────────────────────────────────────────────────────────────
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import wait
+from typing import Any
 
 from plimsoll.serving.refusals import TooLate
 
@@ -33,6 +35,15 @@ class Bridge:
             self._told = True
             self._loop.call_soon_threadsafe(self._empty)
 
+    def wait_for(self, work: Coroutine[Any, Any, None], remaining_s: float | None) -> None:
+        """Runs ``work`` on the loop: for what is rare. Raises what it raises, and TooLate when the time is up first."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        done, _ = wait([future], _within(remaining_s))
+        if not done:
+            future.cancel()
+            raise TooLate("it was not done in time")
+        future.result()
+
     def _empty(self) -> None:
         self._told = False
         while self._line:
@@ -53,6 +64,10 @@ class Wait:
 
     def until(self, remaining_s: float | None) -> None:
         """Returns when it is over. Raises TooLate when the time is up first."""
-        wait_s = LONGEST_WAIT_S if remaining_s is None else min(max(remaining_s, 0.0), LONGEST_WAIT_S)
+        wait_s = _within(remaining_s)
         if not self._open.acquire(timeout=wait_s):
             raise TooLate(f"there was no answer within {wait_s:.3g} s")
+
+
+def _within(remaining_s: float | None) -> float:
+    return LONGEST_WAIT_S if remaining_s is None else min(max(remaining_s, 0.0), LONGEST_WAIT_S)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
+from urllib.parse import unquote
+
+import msgspec
 
 from plimsoll import __version__
 from plimsoll.serving import oip
@@ -11,7 +14,8 @@ from plimsoll.serving.conduct import all_answered, known
 from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.inferring import Counter, Inferring
 from plimsoll.serving.grpc.messages import response_of
-from plimsoll.serving.grpc.tensors import Writer
+from plimsoll.serving.grpc.tensors import Writer, parameters_of
+from plimsoll.serving.repository import index, version_of
 from plimsoll.serving.seams import Headers
 
 
@@ -21,6 +25,10 @@ class Context(Protocol):
     def time_remaining(self) -> float | None: ...
 
     def invocation_metadata(self) -> Any: ...
+
+    def peer(self) -> str:
+        """``ipv4:127.0.0.1:50000``, ``ipv6:[::1]:50000`` (percent-encoded), ``unix:…``."""
+        ...
 
 
 Call = Callable[[Any, Context], Any]
@@ -43,6 +51,9 @@ class Calls:
             "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
             "ModelInfer": self._infer,
+            "RepositoryIndex": self._index,
+            "RepositoryModelLoad": self._load,
+            "RepositoryModelUnload": self._unload,
         }
 
     def _server_live(self, request: Any, context: Context) -> Any:
@@ -69,6 +80,32 @@ class Calls:
             del tensor["parameters"]  # the message has no field for them
         return self._answers["ModelMetadata"](**said)
 
+    def _index(self, request: Any, context: Context) -> Any:
+        self._at.admission.admit(headers_of(context.invocation_metadata(), None), self._at.capability.name).done()
+        found = [msgspec.structs.asdict(each) for each in index(self._at, ready=request.ready)]
+        return self._answers["RepositoryIndex"](models=found)
+
+    def _load(self, request: Any, context: Context) -> Any:
+        model = self._change(request, context, self._at.load)
+        return self._answers["RepositoryModelLoad"](model_name=model, isLoaded=True)
+
+    def _unload(self, request: Any, context: Context) -> Any:
+        model = self._change(request, context, self._at.unload)
+        return self._answers["RepositoryModelUnload"](model_name=model, isUnloaded=True)
+
+    def _change(self, request: Any, context: Context, change: Callable[[str], Coroutine[Any, Any, None]]) -> str:
+        """For who operates: from this machine, or with a key that may. Returns the model's name."""
+        headers = headers_of(context.invocation_metadata(), None)
+        name = self._at.capability.name
+        ticket = self._at.admission.control(headers, host_of(context.peer()), "load", name)
+        try:
+            model: str = request.model_name or request.repository_name  # where KServe's clients write it
+            known(self._at, model)
+            self._bridge.wait_for(change(version_of(parameters_of(request.parameters))), context.time_remaining())
+            return model
+        finally:
+            ticket.done()
+
     def _infer(self, message: Any, context: Context) -> bytes:
         """Its response is written already."""
         remaining_s = context.time_remaining()
@@ -88,3 +125,9 @@ def headers_of(metadata: Sequence[tuple[str, str | bytes]], remaining_s: float |
     if remaining_s is not None:
         found.append((b"x-request-timeout-ms", b"%d" % max(1, round(remaining_s * 1000))))
     return found
+
+
+def host_of(peer: str) -> str:
+    """The address in gRPC's name for a peer; ``""`` for a Unix socket."""
+    kind, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else "" if kind == "unix" else peer

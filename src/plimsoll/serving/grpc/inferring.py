@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from plimsoll.errors import PlimsollError
@@ -30,6 +30,13 @@ class Counter(gate.Counter, Protocol):
 
     @property
     def versions(self) -> list[str]: ...
+
+    @property
+    def refused(self) -> Mapping[str, str]: ...
+
+    async def load(self, version: str) -> None: ...
+
+    async def unload(self, version: str) -> None: ...
 
 
 class Inferring:

@@ -10,6 +10,7 @@ from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.oip import InferBody
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.plain import Said
+from plimsoll.serving.repository import ChangeRequest, Indexed, IndexRequest
 
 FORM = "form"
 """Stands for the capability's question, which has no type of its own."""
@@ -78,6 +79,10 @@ class Deployed(msgspec.Struct, frozen=True):
     loaded: list[str]
 
 
+class Changed(msgspec.Struct, frozen=True):
+    """Done; there is nothing more to say."""
+
+
 class Operation(NamedTuple):
     """``refusals``: the statuses of its errors, beside those that every operation has."""
 
@@ -134,6 +139,30 @@ OPERATIONS = (
     ),
     Operation("get", "/v1/capabilities/{model}/deployment", "Who serves which share", Deployed),
     Operation("post", "/v1/outcomes", "Tell what turned out", Counts, takes=list[Report] | Report, refusals=_TOLD),
+    Operation(
+        "post",
+        "/v2/repository/index",
+        "The releases that are here, and why one is not ready",
+        list[Indexed],
+        takes=IndexRequest,
+        refusals=_TOLD,
+    ),
+    Operation(
+        "post",
+        "/v2/repository/models/{model}/load",
+        "Have a release ready",
+        Changed,
+        takes=ChangeRequest,
+        refusals=_TOLD,
+    ),
+    Operation(
+        "post",
+        "/v2/repository/models/{model}/unload",
+        "Let a release go",
+        Changed,
+        takes=ChangeRequest,
+        refusals=_TOLD,
+    ),
     Operation("get", "/health/live", "Whether the process is up", Live),
     Operation("get", "/health/ready", "Whether the server answers questions", Ready, statuses=(200, 503)),
     Operation("get", "/metrics", "What was counted, for Prometheus", str),

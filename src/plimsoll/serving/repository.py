@@ -1,0 +1,64 @@
+"""The model repository (Triton's extension): which releases are here, and loading and unloading one by its name.
+
+A model is a capability, a version one of its releases. What the deployment needs is loaded and unloaded by the rollout;
+by name, a release beside it may be had ready, or let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from plimsoll.capability import Capability
+from plimsoll.errors import UsageError
+
+
+class Indexed(msgspec.Struct, frozen=True):
+    """One release here. ``state``: READY, or UNAVAILABLE for ``reason``."""
+
+    name: str
+    version: str
+    state: str
+    reason: str = ""
+
+
+class IndexRequest(msgspec.Struct, frozen=True):
+    """``ready``: only those that answer."""
+
+    ready: bool = False
+
+
+class ChangeRequest(msgspec.Struct, frozen=True):
+    """Its parameter ``version`` names the release."""
+
+    parameters: dict[str, Any] = {}
+
+
+class Shelf(Protocol):
+    capability: Capability
+
+    @property
+    def versions(self) -> list[str]: ...
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The releases that were asked for and are not ready here, with the reason."""
+        ...
+
+
+def index(shelf: Shelf, *, ready: bool) -> list[Indexed]:
+    name = shelf.capability.name
+    found = [Indexed(name, version, "READY") for version in shelf.versions]
+    if ready:
+        return found
+    return found + [Indexed(name, version, "UNAVAILABLE", why) for version, why in shelf.refused.items()]
+
+
+def version_of(parameters: Mapping[str, Any]) -> str:
+    """The release that a load or unload names; ``""`` for none. Raises UsageError for one that is no text."""
+    version = parameters.get("version", "")
+    if not isinstance(version, str):
+        raise UsageError(f"the parameter version is {version!r:.80}; it is a release's digest")
+    return version
