@@ -79,6 +79,7 @@ def test_a_question_may_be_plain_json(up: Running) -> None:
     [
         {"floor": 2**63},
         {"floor": -(10**30)},
+        {"floor": -(2**63) - 1},
         {"weight": 10**400},
         {"asked": "0001-01-01T00:00:00+14:00"},
         {"asked": "9999-12-31T23:59:59-12:00"},

@@ -116,17 +116,22 @@ _INT64 = range(-(2**63), 2**63)
 
 
 def _number(value: Any) -> float | int:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError
-    return value if isinstance(value, float) or value in _INT64 else float(value)
+    number = _numeric(value)
+    return number if isinstance(number, float) or number in _INT64 else float(number)
 
 
 def _integer(value: Any) -> int:
-    number = _number(value)
+    number = _numeric(value)
     whole = int(number)
     if number != whole or whole not in _INT64:
         raise ValueError
     return whole
+
+
+def _numeric(value: Any) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return value
 
 
 def _boolean(value: Any) -> bool:

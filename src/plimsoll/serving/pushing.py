@@ -21,7 +21,9 @@ class FeatureFeed(Protocol):
         ...
 
 
-class _Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of a table; ``ids``: one a row, under which a row counts once."""
+
     rows: list[dict[str, Any]]
     ids: list[str] | None = None
 
@@ -35,7 +37,7 @@ def read_rows(body: bytes, content_type: str) -> tuple[list[dict[str, Any]], lis
         return [_line(n, line) for n, line in enumerate(body.splitlines(), start=1) if line.strip()], None
     if body.lstrip()[:1] == b"[":
         return read_json(body, list[dict[str, Any]]), None
-    read = read_json(body, _Rows)
+    read = read_json(body, Rows)
     return read.rows, read.ids
 
 

@@ -119,6 +119,7 @@ def _parameters(operation: Operation, path: str, forms: Mapping[str, Form]) -> l
     schemas: dict[str, Any] = {
         "model": {"type": "string", "enum": list(forms)},
         "version": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
     }
     found = [
         {"name": name, "in": "path", "required": True, "schema": schemas[name]} for name in re.findall(r"{(\w+)}", path)
@@ -132,9 +133,10 @@ def _refusals(operation: Operation, path: str) -> list[int]:
 
 
 def _answer(operation: Operation, status: int, schema: Any) -> dict[str, Any]:
-    if operation.answers is str:
-        return {"description": HTTPStatus(status).phrase, "content": {"text/plain": {"schema": {"type": "string"}}}}
-    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": {_JSON: {"schema": schema}}}
+    answer: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": {operation.media: {"schema": schema}},
+    }
     if operation.path.endswith("/infer"):
         answer["content"]["application/octet-stream"] = {"schema": {"type": "string", "contentEncoding": "binary"}}
         answer["headers"] = {"Inference-Header-Content-Length": _LENGTH}

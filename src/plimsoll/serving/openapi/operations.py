@@ -10,6 +10,7 @@ from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.oip import InferBody
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.plain import Said
+from plimsoll.serving.pushing import Rows
 from plimsoll.serving.repository import ChangeRequest, Indexed, IndexRequest
 
 FORM = "form"
@@ -95,6 +96,7 @@ class Operation(NamedTuple):
     statuses: tuple[int, ...] = (200,)
     asks: bool = False
     """Whether a question is asked: it may be sent again under an Idempotency-Key."""
+    media: str = "application/json"
 
 
 _ASKED = (400, 401, 403, 413, 415, 429, 503, 504)
@@ -141,6 +143,14 @@ OPERATIONS = (
     Operation("post", "/v1/outcomes", "Tell what turned out", Counts, takes=list[Report] | Report, refusals=_TOLD),
     Operation(
         "post",
+        "/v1/features/{source}",
+        "Push rows of a table into the online features; as NDJSON, too",
+        dict[str, Any],
+        takes=list[dict[str, Any]] | Rows,
+        refusals=_TOLD,
+    ),
+    Operation(
+        "post",
         "/v2/repository/index",
         "The releases that are here, and why one is not ready",
         list[Indexed],
@@ -165,6 +175,7 @@ OPERATIONS = (
     ),
     Operation("get", "/health/live", "Whether the process is up", Live),
     Operation("get", "/health/ready", "Whether the server answers questions", Ready, statuses=(200, 503)),
-    Operation("get", "/metrics", "What was counted, for Prometheus", str),
+    Operation("get", "/", "A page for a person", str, refusals=(404,), media="text/html"),
+    Operation("get", "/metrics", "What was counted, for Prometheus", str, media="text/plain"),
     Operation("get", "/openapi.json", "This document", dict[str, Any]),
 )
