@@ -1,174 +1,123 @@
-"""The request path: our server on one core, with a model of 20 features and 100 trees, driven over loopback.
+"""The request path: our server and its peers on one core, one worker each, asked in turn with the same questions.
 
-The core path is what every request takes: the key check's seam, route, shape check, ids, one-turn micro-batch, engine,
-histogram, and a record that survives ``kill -9``. The load comes from wrk (compiled, one thread), each request
-with a body of its own out of a thousand. CPU is the server process's own, user and system, from ``/proc``.
+All have the same ONNX graph: 20 features, 100 trees. *Core path*: key, route, shape check, ids, one-turn micro-batch,
+histogram and a record that survives ``kill -9``. *Everything on*: rate limit, four more features looked up, answer cache
+(which never has the answer: no question comes twice), traces of 1 %, and a record that the disk has before the answer
+leaves. The peers check no key and record nothing. Rounds of a few seconds alternate; medians are told.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-from benchmarks.scripts.serving_ours import FEATURES, NAME
+from benchmarks.driving import Load, Target, drive, pss_mb
+from benchmarks.servers import CORE, EVERYTHING, bentoml, build, mlserver, ours
 from benchmarks.table import Row, at_least, at_most
-from plimsoll.errors import Unavailable
 
-SECONDS = 8
-BODIES = 1_000
-TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
-
-
-class Load(NamedTuple):
-    """What one load found."""
-
-    per_s: float
-    p50_ms: float
-    p99_ms: float
-    cpu_us: float
-    failed: int
+ROUNDS = 5
+SECONDS = 3
+Server = Callable[[], AbstractContextManager[Target]]
 
 
 def run() -> list[Row]:
-    """About a minute."""
-    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as name:
+    """About five minutes."""
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as name, ExitStack() as stack:
         folder = Path(name)
-        _ours("build", folder)
-        started_s = min(_start_to_first_answer_s(folder) for _ in range(3))
-        with served(folder) as (pid, port):
-            one, sixteen, many = (drive(folder, pid, port, connections) for connections in (1, 16, 64))
-            pss_mb = _pss_mb(pid)
+        build(folder)
+        servers: dict[str, Server] = {
+            "core": partial(ours, folder, CORE),
+            "all": partial(ours, folder, EVERYTHING),
+            "BentoML": partial(bentoml, folder),
+            "MLServer": partial(mlserver, folder, 0),
+            "MLServer, batching": partial(mlserver, folder, 64),
+        }
+        starts_s = {name: _start_s(servers[name]) for name in ("core", "BentoML", "MLServer")}
+        up = {name: stack.enter_context(server()) for name, server in servers.items()}
+        sixteen, many, one = (_measured(up, connections) for connections in (16, 64, 1))
+        memory_mb = {name: pss_mb(target.pid) for name, target in up.items()}
+    better = max(("MLServer", "MLServer, batching"), key=lambda name: sixteen[name].per_s)
     return [
-        at_least("REST, 16 connections", sixteen.per_s, 50_000, "req/s"),
-        at_most(
-            "CPU a request, 16 connections", sixteen.cpu_us, 16, "µs", note=f"64 connections: {many.cpu_us:.1f} µs"
-        ),
-        at_most("p99 at 64 connections", many.p99_ms, 2.0, "ms", note=f"{many.per_s:,.0f} req/s"),
-        at_most("p50 at 1 connection", one.p50_ms, 0.12, "ms", note=f"{one.cpu_us:.1f} µs CPU a request"),
-        at_most("start to first answer", started_s, 0.6, "s"),
-        at_most("memory (PSS) of a worker", pss_mb, 120, "MB"),
-        at_most("requests that failed", one.failed + sixteen.failed + many.failed, 0, ""),
+        *_throughput(sixteen, better),
+        *_latency(many, one),
+        *_cost(sixteen, better),
+        at_most("start to first answer", starts_s["core"], 0.6, "s", **_peer(starts_s, "BentoML")),
+        at_most("memory (PSS) of a worker, core path", memory_mb["core"], 120, "MB", **_peer(memory_mb, "BentoML")),
+        at_most("requests that failed", _failed(sixteen) + _failed(many) + _failed(one), 0, ""),
     ]
 
 
-def body(row: int) -> bytes:
-    """One question as the Open Inference Protocol has it: all its numbers in one tensor."""
-    values = [round(((row * 37 + i * 101) % 997) / 250 - 2, 4) for i in range(len(FEATURES))]
-    tensor = {"name": "features", "shape": [1, len(FEATURES)], "datatype": "FP32", "data": values}
-    return json.dumps({"id": f"u{row}", "inputs": [tensor]}).encode()
+def _measured(up: Mapping[str, Target], connections: int) -> dict[str, Load]:
+    """The median of each figure over the rounds; every server has its turn in each."""
+    rounds = [{name: drive(target, connections, SECONDS) for name, target in up.items()} for _ in range(ROUNDS)]
+    return {name: median([each[name] for each in rounds]) for name in up}
 
 
-@contextmanager
-def served(folder: Path, durability: str = "process") -> Iterator[tuple[int, int]]:
-    """(pid, port) of our server over ``folder``, on a core of its own."""
-    command = [sys.executable, "-m", "benchmarks.scripts.serving_ours", "serve", str(folder), durability]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        if len(os.sched_getaffinity(0)) > 1:
-            os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
-        _first_answer(port)
-        yield process.pid, port
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def drive(folder: Path, pid: int, port: int, connections: int, seconds: int = SECONDS) -> Load:
-    """Closed loop: each connection asks again when it has its answer. A second of it is not counted."""
-    script = folder / "ask.lua"
-    script.write_text(_lua())
-    _wrk(script, port, connections, 1)
-    before_s = cpu_s(pid)
-    said = _wrk(script, port, connections, seconds)
-    used_s = cpu_s(pid) - before_s
-    answered = int(_found(r"REQUESTS (\d+)", said))
+def median(loads: list[Load]) -> Load:
     return Load(
-        per_s=answered / (float(_found(r"MICROSECONDS (\d+)", said)) / 1e6),
-        p50_ms=float(_found(r"P50 (\d+)", said)) / 1e3,
-        p99_ms=float(_found(r"P99 (\d+)", said)) / 1e3,
-        cpu_us=used_s * 1e6 / max(1, answered),
-        failed=int(_found(r"FAILED (\d+)", said)),
+        *(statistics.median(getattr(load, name) for load in loads) for name in Load._fields[:4]),
+        failed=sum(load.failed for load in loads),
+        asked=sum(load.asked for load in loads),
     )
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds that the process and its threads have spent on a core, in its own code and in the kernel's."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_S
+def _throughput(found: Mapping[str, Load], better: str) -> list[Row]:
+    rows = []
+    for which, name, bento, ml in (("core path", "core", 50, 20), ("everything on", "all", 25, 10)):
+        for peer, times in (("BentoML", bento), (better, ml)):
+            theirs = found[peer].per_s
+            note = f"at least {times} × {peer}"
+            rows.append(
+                at_least(
+                    f"REST, 16 connections, {which}, beside {peer.partition(',')[0]}",
+                    found[name].per_s,
+                    round(times * theirs),
+                    "req/s",
+                    peer=peer,
+                    peer_value=theirs,
+                    note=note,
+                )
+            )
+    return rows
 
 
-def _lua() -> str:
-    bodies = ",\n".join(f"[=[{body(row).decode()}]=]" for row in range(BODIES))
-    return f"""
-local bodies = {{ {bodies} }}
-local requests, at = {{}}, 0
-function init(args)
-  for i, body in ipairs(bodies) do
-    requests[i] = wrk.format("POST", "/v2/models/{NAME}/infer", {{["Content-Type"] = "application/json"}}, body)
-  end
-end
-function request()
-  at = at % #requests + 1
-  return requests[at]
-end
-function done(summary, latency, requests)
-  local e = summary.errors
-  print("REQUESTS " .. summary.requests)
-  print("MICROSECONDS " .. summary.duration)
-  print("P50 " .. math.floor(latency:percentile(50)))
-  print("P99 " .. math.floor(latency:percentile(99)))
-  print("FAILED " .. (e.connect + e.read + e.write + e.status + e.timeout))
-end
-"""
+def _latency(many: Mapping[str, Load], one: Mapping[str, Load]) -> list[Row]:
+    p99_ms = {name: load.p99_ms for name, load in many.items()}
+    p50_ms = {name: load.p50_ms for name, load in one.items()}
+    others = "; ".join(f"{name} {value:.3g} ms" for name, value in p99_ms.items() if name != "core")
+    lone = "; ".join(f"{name} {value:.3g} ms" for name, value in p50_ms.items() if name != "core")
+    return [
+        at_most("p99 at 64 connections, core path", p99_ms["core"], 2.0, "ms", **_peer(p99_ms, "BentoML"), note=others),
+        at_most("p50 at 1 connection, core path", p50_ms["core"], 0.12, "ms", **_peer(p50_ms, "BentoML"), note=lone),
+    ]
 
 
-def _wrk(script: Path, port: int, connections: int, seconds: int) -> str:
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise Unavailable("there is no wrk on this machine", hint="apt-get install wrk")
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 30).stdout
+def _cost(found: Mapping[str, Load], better: str) -> list[Row]:
+    cpu_us = {name: load.cpu_us for name, load in found.items()}
+    return [
+        at_most("CPU a request, core path", cpu_us["core"], 16, "µs", **_peer(cpu_us, better)),
+        at_most("CPU a request, everything on", cpu_us["all"], 30, "µs", **_peer(cpu_us, "BentoML")),
+    ]
 
 
-def _found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    assert match is not None, text
-    return match[1]
+def _peer(values: Mapping[str, float], name: str) -> dict[str, object]:
+    return {"peer": name, "peer_value": values[name]}
 
 
-def _ours(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", "benchmarks.scripts.serving_ours", *map(str, arguments)], check=True)
+def _failed(found: Mapping[str, Load]) -> int:
+    return sum(found[name].failed for name in ("core", "all"))
 
 
-def _start_to_first_answer_s(folder: Path) -> float:
-    began = time.perf_counter()
-    with served(folder):
-        return time.perf_counter() - began
-
-
-def _first_answer(port: int) -> None:
-    sent = body(0)
-    head = f"POST /v2/models/{NAME}/infer HTTP/1.1\r\nhost: x\r\ncontent-length: {len(sent)}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(head + sent)
-        said = connection.recv(65536)
-    if not said.startswith(b"HTTP/1.1 200"):
-        raise Unavailable(f"the server's first answer was {said[:200]!r}")
-
-
-def _pss_mb(pid: int) -> float:
-    """Memory in use; what is shared with other processes counts by parts."""
-    return int(_found(r"Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())) / 1024
+def _start_s(server: Server) -> float:
+    """The best of three, from the command to the first answer."""
+    took_s = []
+    for _ in range(3):
+        began_s = time.perf_counter()
+        with server():
+            took_s.append(time.perf_counter() - began_s)
+    return min(took_s)

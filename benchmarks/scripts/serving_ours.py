@@ -1,28 +1,38 @@
 """Our server with a model of 20 features and 100 trees, to be asked by ``benchmarks/serving.py``.
 
-``python -m benchmarks.scripts.serving_ours build FOLDER`` makes a home with the release live in it;
-``… serve FOLDER DURABILITY`` serves it and prints its port; ``… serve FOLDER DURABILITY grpc`` prints gRPC's address, too.
+``python -m benchmarks.scripts.serving_ours build FOLDER`` makes two homes in it, each with a release that is live:
+``plain``, whose caller sends all features, and ``lookup``, where four more are looked up by the shop that is sent.
+``… serve FOLDER POLICIES`` serves one of them with the policies that are named (``key,limit,lookup,cache,trace,disk``)
+and prints its port; ``OTLP`` in the environment is where traces go. ``… serve FOLDER POLICIES GRPC_PORT`` speaks gRPC, too.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from datetime import UTC, datetime
+from collections.abc import Set
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
-from plimsoll.capability import BinaryClassification, Capability, Source
-from plimsoll.features import FeatureSchema, Inputs, number
+from plimsoll.capability import BinaryClassification, Caching, Capability, Source
+from plimsoll.features import FeatureSchema, Inputs, number, view
+from plimsoll.kernel.access import Scopes
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.ports import Commit, ReleaseRow
 from plimsoll.kernel.requirement import at_least, at_most
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.serving import Server, ServerSettings
-from plimsoll.store import LocalObjects, MemoryOnline, SegmentLog, SqlCatalog
+from plimsoll.serving import RequestLog, Server, ServerSettings, open_admission, open_cache, open_tracer
+from plimsoll.settings import Access, Cache, Limits, Tracing
+from plimsoll.store import GuardedOnline, LocalObjects, Pepper, SegmentLog, SqlCatalog, SqliteOnline
 
+POLICIES = ("key", "limit", "lookup", "cache", "trace", "disk")
+SHOPS = 1_000
+LOOKED_UP = ("orders", "returns", "spent", "age")
 NAME = "score"
 FEATURES = tuple(f"f{i}" for i in range(20))
 CONTRACT = """\
@@ -48,9 +58,15 @@ class WallClock:
         return datetime.now(UTC)
 
 
-def capability(folder: Path) -> Capability:
+@view(source="questions", entity="shop", values=LOOKED_UP)
+def shop_history(t: Any) -> Any:
+    return t.select(*LOOKED_UP, entity=t.shop, known_at=t.asked)
+
+
+def capability(folder: Path, policies: Set[str] = frozenset()) -> Capability:
     """Twenty numbers, one probability."""
-    lines = [f"      - {{name: {name}, logicalType: number}}\n" for name in FEATURES]
+    looked_up = "lookup" in policies
+    lines = [f"      - {{name: {name}, logicalType: number}}\n" for name in (*FEATURES, *(("shop",) * looked_up))]
     label = (
         "      - name: label\n        logicalType: boolean\n"
         "        customProperties: [{property: knownAt, value: {column: asked_at, offset: PT5H}}]\n"
@@ -63,7 +79,8 @@ def capability(folder: Path) -> Capability:
         source=Source(
             name="questions", contract="questions.odcs.yaml", rows="questions.csv", asked_at="asked", unit="id"
         ),
-        features=[Inputs(*(number(name) for name in FEATURES))],
+        features=[Inputs(*(number(name) for name in FEATURES)), *([shop_history] if looked_up else [])],
+        caching=Caching(ttl=timedelta(minutes=1)) if "cache" in policies else None,
         gate=[at_least("auc", 0.6)],
         keep=[at_most("error_rate", 0.01)],
         train=lambda training_set, params: None,
@@ -72,53 +89,83 @@ def capability(folder: Path) -> Capability:
 
 
 def build(folder: Path) -> None:
-    """Train, pack and deploy."""
+    """Train, pack and deploy, with and without features that are looked up; and a key to each home."""
+    for name, policies in (("plain", frozenset[str]()), ("lookup", frozenset({"lookup"}))):
+        (folder / name).mkdir()
+        _build(folder / name, policies)
+    (folder / "model.onnx").write_bytes((folder / "plain" / "model.onnx").read_bytes())
+
+
+def _build(home: Path, policies: Set[str]) -> None:
     from sklearn.ensemble import GradientBoostingClassifier
 
+    from plimsoll.governance.keys import issue
     from plimsoll.models import package
 
+    declared, objects = capability(home, policies), LocalObjects(home / "objects")
+    schema = FeatureSchema.of(declared.features)
     rng = np.random.default_rng(7)
-    rows = rng.normal(size=(2_000, len(FEATURES))).astype(np.float32)
+    rows = rng.normal(size=(2_000, len(schema.names))).astype(np.float32)
     model = GradientBoostingClassifier(n_estimators=100, random_state=7)
     model.fit(rows, rows[:, 0] + rows[:, 1] * rows[:, 2] + rng.normal(size=len(rows)) > 0)
-    packed = package(model, names=FEATURES, task="binary", sample=rows[:200])
-    declared, objects = capability(folder), LocalObjects(folder / "objects")
+    packed = package(model, names=schema.names, task=declared.task.kind, sample=rows[:200])
+    (home / "model.onnx").write_bytes(packed.model)
     manifest = Manifest(
         capability=NAME,
         artifacts={"model": objects.put(packed.model), "golden": objects.put(packed.golden)},
-        settings={"schema": FeatureSchema.of(declared.features).to_plain()},
+        settings={"schema": schema.to_plain()},
     )
     now = datetime.now(UTC)
-    catalog = SqlCatalog(f"sqlite:///{folder / 'catalog.db'}")
-    catalog.add_release(
-        ReleaseRow(digest=manifest.digest, capability=NAME, manifest=manifest, label="1", created_at=now)
-    )
-    lease = Lease(release=manifest.digest, granted_at=now, keep=())
-    catalog.commit(Commit(deployment=Deployment(capability=NAME, lease=lease, has_fallback=False), entries=()), None)
-    catalog.close()
+    with closing(SqlCatalog(f"sqlite:///{home / 'catalog.db'}")) as catalog:
+        catalog.add_release(
+            ReleaseRow(digest=manifest.digest, capability=NAME, manifest=manifest, label="1", created_at=now)
+        )
+        lease = Lease(release=manifest.digest, granted_at=now, keep=())
+        live = Deployment(capability=NAME, lease=lease, has_fallback=False)
+        catalog.commit(Commit(deployment=live, entries=()), None)
+        pepper, scopes = Pepper.kept(home / "pepper"), Scopes(actions=("ask",))
+        key = issue(catalog.access, pepper, name="b", tenant="acme", scopes=scopes, actor="benchmarks", now=now)
+        (home / "credential").write_text(key.credential)
+    with closing(SqliteOnline(home / "online.db")) as online:
+        asked_us = int(now.timestamp() * 1e6)
+        for binding in schema.views:
+            values = rng.normal(size=(SHOPS, len(LOOKED_UP))).astype("<f4")
+            online.replace(binding.online, [(str(i), asked_us, values[i].tobytes()) for i in range(SHOPS)])
 
 
-def serve(folder: Path, durability: Literal["disk", "process"], *, grpc: bool = False) -> None:
-    log = SegmentLog(folder / "events", durability=durability)
+def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
+    """As ``plimsoll serve`` wires it, without the loop beside it."""
+    home = folder / ("lookup" if "lookup" in policies else "plain")
+    declared = capability(home, policies)
+    catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
+    log = SegmentLog(home / f"events-{os.getpid()}", durability="disk" if "disk" in policies else "process")
+    limits = Limits(requests_per_s=1e6, concurrent=5_000) if "limit" in policies else Limits()
+    admission = open_admission(Access(required="key" in policies), limits, catalog.access, home / "pepper")
+    tracer = open_tracer(Tracing(endpoint=os.environ["OTLP"], share=0.01)) if "trace" in policies else None
     server = Server(
-        capability=capability(folder),
-        catalog=SqlCatalog(f"sqlite:///{folder / 'catalog.db'}"),
-        objects=LocalObjects(folder / "objects"),
+        capability=declared,
+        catalog=catalog,
+        objects=LocalObjects(home / "objects"),
         log=log,
-        online=MemoryOnline(),
+        online=GuardedOnline(SqliteOnline(home / "online.db")),
         clock=WallClock(),
-        settings=ServerSettings(port=0, grpc_port=0 if grpc else None),
+        settings=ServerSettings(port=0, grpc_port=grpc_port),
+        admission=admission,
+        cache=open_cache(declared, Cache()),
+        tracer=tracer,
+        requests=RequestLog(slow_ms=1_000.0, share=0.0),
     )
     listener = server.listen()
     print(listener.getsockname()[1], flush=True)
-    if grpc:
-        print(server.grpc_address, flush=True)
     server.serve(listener)
     log.close()
+    if tracer is not None:
+        tracer.close()
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "build":
         build(Path(sys.argv[2]))
     else:
-        serve(Path(sys.argv[2]), "disk" if sys.argv[3] == "disk" else "process", grpc="grpc" in sys.argv[4:])
+        port = int(sys.argv[4]) if len(sys.argv) > 4 else None
+        serve(Path(sys.argv[2]), frozenset(sys.argv[3].split(",")) - {""}, port)
