@@ -3,6 +3,7 @@ is told to stop. POST /predict with {"rows": [[…20 numbers…]]}."""
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Forest:
 if __name__ == "__main__":
     model, port = sys.argv[1:3]
     os.environ["BENCH_MODEL"] = model
-    folder = os.path.dirname(os.path.abspath(__file__))
+    folder = Path(__file__).resolve().parent
     os.chdir(folder)
     words = [sys.executable, "-m", "bentoml", "serve", "serve_bentoml:Forest", "--port", port, "--host", "127.0.0.1"]
     os.execv(sys.executable, words)

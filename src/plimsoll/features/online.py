@@ -64,6 +64,7 @@ class OnlineJoin:
         self._online = online
         self._reads = tuple((f.column, f.scalar(), f) for f in schema.inputs)
         self._views = tuple(_read(binding) for binding in schema.views)
+        self._entities = tuple(dict.fromkeys(read.entity for read in self._views))
         plain = len(schema.inputs) > 1 and all(isinstance(f, Number) for f in schema.inputs)
         self._numbers = itemgetter(*(f.column for f in schema.inputs)) if plain else None
         self.numbers = tuple(f.column for f in schema.inputs) if plain and not schema.views else ()
@@ -118,7 +119,8 @@ class OnlineJoin:
         own = self._all_numbers(inputs)
         if own is not None and not self._views:
             return own
-        columns = {c: [_input(question, c) for question in inputs] for c in self._schema.columns}
+        read = self._schema.columns if own is None else self._entities
+        columns = {c: [_input(question, c) for question in inputs] for c in read}
         parts = [Inputs(*self._schema.inputs).compute(columns)] if self._reads and own is None else []
         parts += [] if own is None else [own]
         asked = np.asarray(asked_at_us, dtype=np.int64)

@@ -55,6 +55,28 @@ def test_two_questions_have_one_key_only_if_they_are_the_same(one: dict[str, Any
     assert (key(one) == key(other)) == same(one, other)
 
 
+numbers = st.dictionaries(
+    st.sampled_from("abc"),
+    st.integers(-(2**60), 2**60) | st.integers(-3, 3) | st.floats(allow_nan=False) | st.booleans(),
+)
+
+
+@given(numbers, numbers, st.sampled_from(["p", "q"]))
+def test_questions_of_numbers_follow_the_same_rule(one: dict[str, Any], other: dict[str, Any], unit: str) -> None:
+    """They are read faster; what makes two of them the same is what makes any two."""
+    asked = [{**one, "parcel": "p", "asked": T0}, {"asked": T0, "parcel": unit, **other}]
+    assert (key(asked[0]) == key(asked[1])) == same(*asked)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.integers(-(2**52), 2**52), min_size=2))
+def test_a_whole_number_is_the_same_however_it_is_written(one: dict[str, Any]) -> None:
+    """1 and 1.0 are one value, and what is left out of the key stays out."""
+    rest = {"parcel": "p", "asked": T0}
+    assert key({**one, **rest}) == key({**{name: float(value) for name, value in one.items()}, **rest})
+    shared = QuestionKey(toy(caching=Caching(ttl=timedelta(minutes=1), units_share=True)))
+    assert shared.of("r", "t", {**one, **rest}, T0) == shared.of("r", "t", {**one, **rest, "parcel": "q"}, T0)
+
+
 @given(columns, st.randoms())
 def test_the_order_of_columns_does_not_matter(inputs: dict[str, Any], random: Any) -> None:
     """Nor does the one of a table inside."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping
+from array import array
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,7 +26,17 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _SIZE = 32
 _EXACT = 2.0**53
 _I64, _U64 = -(2**63), 2**64
+_FLOATS, _NUMBERS = {float}, {float, int}
+_MOST_LAYOUTS = 256
+_UNKNOWN: Any = object()
 _AS_IT_IS = frozenset((str, bool, type(None), bytes))
+
+
+class _Plain(NamedTuple):
+    """How questions with the same columns, in the same order, are read: the names of their numbers, sorted, and those."""
+
+    names: tuple[str, ...]
+    numbers: Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 class QuestionKey:
@@ -34,9 +46,15 @@ class QuestionKey:
         self._left_out = (
             _unread_unit(capability) if capability.caching and capability.caching.units_share else frozenset()
         )
+        self._unit = capability.source.sticky or capability.source.unit
+        self._asked_at = capability.source.asked_at
+        self._plain: dict[tuple[str, ...], _Plain | None] = {}
 
     def of(self, release: str, tenant: str, inputs: Mapping[str, Any], asked_at: datetime) -> bytes:
         """The key of a question. One with a value that has no canonical form has a key of its own, and no twin."""
+        plainly = self._of_numbers(release, tenant, inputs, asked_at)
+        if plainly is not None:
+            return plainly
         left_out = self._left_out
         try:
             sent = {
@@ -47,6 +65,36 @@ class QuestionKey:
         except TypeError:
             return secrets.token_bytes(_SIZE)
         return blake2b(_encoder.encode((release, tenant, sent)), digest_size=_SIZE).digest()
+
+    def _of_numbers(self, release: str, tenant: str, inputs: Mapping[str, Any], asked_at: datetime) -> bytes | None:
+        """The key of a question that is a unit's name and nothing but numbers, at a tenth of the price: as float64, which
+        hold every number that is let through here. None for any other. Whether a question is one follows from the
+        values alone, not from how they were written; so equal questions go the same way, and have one key."""
+        unit = inputs.get(self._unit)
+        if type(unit) is not str or inputs.get(self._asked_at) is not asked_at:
+            return None
+        columns = tuple(inputs)
+        plain = self._plain.get(columns, _UNKNOWN)
+        if plain is _UNKNOWN:
+            plain = self._learn(columns)
+        if plain is None:
+            return None
+        values = plain.numbers(inputs)
+        kinds = set(map(type, values))
+        if kinds != _FLOATS and not (kinds <= _NUMBERS and all(-_EXACT < v < _EXACT for v in values if type(v) is int)):
+            return None
+        who = "" if self._unit in self._left_out else unit
+        return blake2b(
+            _encoder.encode((release, tenant, who, plain.names, array("d", values).tobytes())), digest_size=_SIZE
+        ).digest()
+
+    def _learn(self, columns: tuple[str, ...]) -> _Plain | None:
+        if len(self._plain) >= _MOST_LAYOUTS:  # callers that send other columns every time
+            self._plain.clear()
+        names = sorted({*columns} - {self._unit, self._asked_at} - self._left_out)
+        made = _Plain(tuple(names), itemgetter(*names)) if len(names) > 1 else None
+        self._plain[columns] = made
+        return made
 
 
 def _unread_unit(capability: Capability) -> frozenset[str]:
