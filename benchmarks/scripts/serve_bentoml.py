@@ -26,7 +26,7 @@ class Forest:
 
     @bentoml.api(batchable=True, batch_dim=0, max_batch_size=64, max_latency_ms=1000)
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        return self.session.run(None, {self.input: rows.astype(np.float32)})[1]
+        return self.session.run(None, {self.input: rows.astype(np.float32)})[-1]
 
 
 if __name__ == "__main__":

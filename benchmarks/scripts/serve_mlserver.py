@@ -28,7 +28,7 @@ class Forest(MLModel):
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         rows = NumpyCodec.decode_input(payload.inputs[0]).astype("float32")
-        scores = self.session.run(None, {self.input: rows})[1]
+        scores = self.session.run(None, {self.input: rows})[-1]
         return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("probabilities", scores)])
 
 
