@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import grpc
 from plimsoll.errors import UsageError
 from plimsoll.kernel.records import Event
 from plimsoll.serving.grpc.bridge import Bridge, Wait

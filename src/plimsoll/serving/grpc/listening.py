@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-import grpc  # type: ignore[import-untyped]
 from plimsoll.errors import PlimsollError, UsageError
 from plimsoll.serving.certificates import Certificates
 from plimsoll.serving.grpc.bridge import Bridge
