@@ -118,4 +118,4 @@ def test_it_writes_the_bytes_that_the_general_codec_writes(
             reason=reason,
         )
         reply = Reply(event, given_answer)
-        assert lane.write(request, [reply]) == write_reply("m%", request, [reply], "binary").body
+        assert lane.write(request, [reply]) == write_reply("m%", request, [reply], "binary")

@@ -99,6 +99,34 @@ def test_hot_and_cold_say_the_same(up: Running, path: str) -> None:
     assert _without_ids(hot[2]) == _without_ids(cold[2])
 
 
+def test_binary_outputs_are_described_on_both_ways(up: Running) -> None:
+    """Asked for in a body that is all JSON: the header says where the JSON ends."""
+    body = {"inputs": two_parcels(), "parameters": {"binary_data_output": True}}
+    with connected(up) as raw:
+        hot = raw.send(request(body, path=INFER)).response()
+        cold = raw.send(request(body, path=f"{INFER}/")).response()
+    assert hot[0] == cold[0] == 200
+    names = ("content-type", "inference-header-content-length")
+    assert [hot[1][name] for name in names] == [cold[1][name] for name in names]
+
+
+def test_a_key_has_one_answer_on_both_ways(up: Running) -> None:
+    """Sent again, alone or pipelined, hot or cold: the first answer; with another body it is refused."""
+    sent = request(parcel(1), idempotency_key="k-1")
+    with connected(up) as raw:
+        raw.send(sent * 3 + request(parcel(1), path=f"{ASK}/", idempotency_key="k-1"))
+        assert len({raw.response()[2] for _ in range(4)}) == 1
+        status, _, said = raw.send(request(parcel(2), idempotency_key="k-1")).response()
+        assert (status, b"another request" in said) == (400, True)
+
+
+def test_a_failed_first_answer_is_not_kept(yard_of: Any) -> None:
+    """The key is free again."""
+    with running(yard_of(fallback=None)) as up, connected(up) as raw:
+        for _ in range(2):
+            assert raw.send(request(parcel(1), idempotency_key="k")).response()[0] == 503
+
+
 def _without_ids(said: bytes) -> bytes:
     text = re.sub(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", b"ID", said)
     return re.sub(rb'"asked_at":"[^"]*"', b"AT", text)

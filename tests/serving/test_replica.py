@@ -71,3 +71,19 @@ def test_what_a_release_costs_is_measured_as_it_is_loaded(yard: Any) -> None:
     assert not careful.warmth.sizes and not careful.inline
     rows = np.zeros((3, 2), np.float32)
     assert (measured.predict(rows) == careful.predict(rows)).all()
+
+
+def test_rows_behind_a_network_are_no_work_for_the_event_loop(yard_of: Any) -> None:
+    """A release that looks rows up in a far store answers in a thread, however quick its engine is."""
+    from plimsoll.features import FeatureSchema, OnlineJoin
+    from plimsoll.features.schema import Binding
+    from plimsoll.store import MemoryOnline
+
+    class Far(MemoryOnline):
+        far = True
+
+    binding = Binding(view="v", digest="d" * 64, feed="f", entity="parcel", values=("x",), names=("x",))
+    looked_up = FeatureSchema(inputs=FeatureSchema.of(yard_of().capability.features).inputs, views=(binding,))
+    assert OnlineJoin(looked_up, Far()).far
+    assert not OnlineJoin(looked_up, MemoryOnline()).far
+    assert not OnlineJoin(FeatureSchema(inputs=looked_up.inputs), Far()).far

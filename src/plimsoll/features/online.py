@@ -70,6 +70,11 @@ class OnlineJoin:
         self.numbers = tuple(f.column for f in schema.inputs) if plain and not schema.views else ()
         self.freshness = {read.view: read.seen for read in self._views}
 
+    @property
+    def far(self) -> bool:
+        """Whether looking a question's features up waits for a network."""
+        return bool(self._views) and self._online.far
+
     def row(self, inputs: Mapping[str, Any], asked_at_us: int, ages: list[Ages] | None = None) -> Floats:
         """The float32 vector of one question. Cost: one ``get`` a view; about a microsecond a feature besides.
 

@@ -366,6 +366,11 @@ class OnlineFeatures(Protocol):
     bounded time.
     """
 
+    @property
+    def far(self) -> bool:
+        """Whether reading waits for a network: then it is no work for an event loop's thread."""
+        ...
+
     def apply(self, view: str, rows: Iterable[OnlineRow], *, step: Step | None = None) -> int:
         """Apply rows in order; an older row than the held one is ignored. Returns how many were not."""
         ...

@@ -53,6 +53,7 @@ class Counter(Protocol):
     admission: Admission
     tracer: Tracer | None
     front_page: Callable[[], bytes] | None
+    first: FirstAnswers
 
     @property
     def deployment(self) -> Deployment: ...
@@ -100,7 +101,6 @@ class Edge:
         self._at = counter
         self._name = counter.capability.name
         self._task = counter.capability.task
-        self._first = FirstAnswers()
         self._document = b""
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> ASGIApp:
@@ -181,7 +181,7 @@ class Edge:
     async def _once(self, request: Request, body: bytes, work: Callable[[], Awaitable[oip.Written]]) -> oip.Written:
         """The first answer to this request, however often its caller had to send it."""
         key, ticket = request.headers.get("idempotency-key"), request.state.ticket
-        return await self._first.of(key, body, work, tenant=ticket.tenant)
+        return await self._at.first.of(key, body, work, tenant=ticket.tenant)
 
     async def _replies(
         self, request: Request, asked: Sequence[dict[str, Any]], *, anonymous: bool = False

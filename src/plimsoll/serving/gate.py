@@ -12,8 +12,9 @@ from plimsoll.serving import plain
 from plimsoll.serving.asking import Asking
 from plimsoll.serving.conduct import all_answered
 from plimsoll.serving.form import Form
+from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
-from plimsoll.serving.oip import InferRequest, Lane
+from plimsoll.serving.oip import InferRequest, Lane, Written
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.seams import Admission, Headers, Tracer
 
@@ -29,6 +30,7 @@ class Counter(Protocol):
     metrics: Metrics
     admission: Admission
     tracer: Tracer | None
+    first: FirstAnswers
 
     def put(self, asking: Asking) -> None: ...
 
@@ -53,7 +55,7 @@ class Route(Protocol):
 
     def read(self, body: bytes) -> Read: ...
 
-    def write(self, request: Any, replies: Sequence[Reply]) -> bytes: ...
+    def write(self, request: Any, replies: Sequence[Reply]) -> Written: ...
 
 
 class InferRoute:
@@ -69,7 +71,7 @@ class InferRoute:
         request, packed = self._lane.read(body)
         return Read(request.questions, request.anonymous, request, packed)
 
-    def write(self, request: InferRequest, replies: Sequence[Reply]) -> bytes:
+    def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
         return self._lane.write(request, all_answered(replies))
 
 
@@ -85,16 +87,17 @@ class PlainRoute:
     def read(self, body: bytes) -> Read:
         return Read((self.counter.form.read(self._columns(body)),), False, None, None)
 
-    def write(self, request: Any, replies: Sequence[Reply]) -> bytes:
-        return plain.write(all_answered(replies)[0], self._classes)
+    def write(self, request: Any, replies: Sequence[Reply]) -> Written:
+        return Written(plain.write(all_answered(replies)[0], self._classes))
 
 
 class Head(NamedTuple):
-    """The head of a hot request: where it goes, its headers, and how long its body is."""
+    """The head of a hot request: where it goes, its headers, how long its body is, and its Idempotency-Key."""
 
     route: Route
     headers: list[tuple[bytes, bytes]]
     length: int
+    key: str | None = None
 
 
 class Gate:
@@ -122,18 +125,20 @@ class Gate:
         route = self._routes.get(url)
         if route is None or method != b"POST" or version != "1.1":
             return None
-        length = -1
+        length, key = -1, None
         for name, value in headers:
             if name == b"content-length":
                 length = int(value)
+            elif name == b"idempotency-key" and key is None:
+                key = value.decode("latin-1")
             elif name in _UNUSUAL or (name in _USUAL and value.lower() not in _USUAL[name]):
                 return None
         if not 0 <= length <= self.body_limit_bytes:
             return None
-        return Head(route, list(headers), length)
+        return Head(route, list(headers), length, key)
 
     def learn(self, raw: bytes, head: Head) -> None:
-        if len(raw) <= _LONGEST_HEAD:
+        if len(raw) <= _LONGEST_HEAD and head.key is None:  # a key is another one each time
             if len(self.heads) >= _MOST_HEADS:  # clients whose every head is another one: no use in keeping them
                 self.heads.clear()
             self.heads[raw] = head

@@ -10,17 +10,21 @@ client that does not read is not read from, and after a fatal error nothing of t
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from plimsoll.errors import PlimsollError
+from plimsoll.errors import PlimsollError, Unavailable
 from plimsoll.serving.gate import Gate, Head, problem
+from plimsoll.serving.idempotency import FirstAnswer
+from plimsoll.serving.oip import Written
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal, status_of
 from plimsoll.serving.seams import Span, Ticket
@@ -34,10 +38,25 @@ RECEIVE_S = 30
 """How long a request may take to arrive, and a client to read what fills its window."""
 
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
 class HotRequest:
     """One hot request: in the connection's line, and at the desk."""
 
-    __slots__ = ("anonymous", "head", "packed", "protocol", "request", "response", "rows", "span", "ticket", "trace_id")
+    __slots__ = (
+        "anonymous",
+        "first",
+        "head",
+        "packed",
+        "protocol",
+        "request",
+        "response",
+        "rows",
+        "span",
+        "ticket",
+        "trace_id",
+    )
 
     def __init__(self, protocol: HotProtocol, head: Head, ticket: Ticket, span: Span | None) -> None:
         self.protocol = protocol
@@ -50,19 +69,34 @@ class HotRequest:
         self.packed: bytes | None = None
         self.request: Any = None
         self.response: Response | None = None
+        self.first: FirstAnswer | None = None
 
     def answered(self, replies: Sequence[Reply]) -> None:
         if self.span is not None:
             self.span.answered(replies[0].event.stages_us)
         try:
-            body = self.head.route.write(self.request, replies)
+            written = self.head.route.write(self.request, replies)
         except Exception as error:  # noqa: BLE001 - a supervisor: the others of the turn must be told
             self.failed(error)
             return
+        if self.first is not None:
+            self.first.give(written)
+        self._respond(written)
+
+    def again(self, first: asyncio.Future[Written]) -> None:
+        """It came before under the same key: the first answer, whatever that is."""
+        if error := first.exception():
+            self.failed(error if isinstance(error, Exception) else Unavailable("the server is stopping"))
+        else:
+            self._respond(first.result())
+
+    def _respond(self, written: Written) -> None:
         self._over(200)
-        self.protocol.respond(self, body)
+        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
 
     def failed(self, error: Exception) -> None:
+        if self.first is not None:
+            self.first.fail(error)
         if isinstance(error, PlimsollError):
             status, body, headers = status_of(error), body_of_refusal(error), headers_of_refusal(error)
             self.head.route.counter.metrics.refused(status)
@@ -239,6 +273,12 @@ class HotProtocol(HttpToolsProtocol):
         asked = HotRequest(self, head, ticket, span)
         self._line.append(asked)
         try:
+            if head.key is not None:
+                first, mine = counter.first.begin(head.key, body, tenant=ticket.tenant)
+                if not mine:
+                    first.future.add_done_callback(asked.again)
+                    return
+                asked.first = first
             asked.rows, asked.anonymous, asked.request, asked.packed = head.route.read(body)
             counter.put(asked)
         except Exception as error:  # noqa: BLE001 - a supervisor: one request's failure is no other's
@@ -265,7 +305,9 @@ class HotProtocol(HttpToolsProtocol):
 
     # ── what goes out ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def respond(self, asked: HotRequest, body: bytes, status: int = 200, headers: Mapping[str, str] = {}) -> None:
+    def respond(
+        self, asked: HotRequest, body: bytes, status: int = 200, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         """The response to ``asked``: written now if it is its turn, else when it is."""
         line = self._line
         if not line or line[0] is not asked:
@@ -274,7 +316,7 @@ class HotProtocol(HttpToolsProtocol):
         line.popleft()
         if self.transport.is_closing():
             return
-        if status == 200 and not self._stopping:
+        if status == 200 and not headers and not self._stopping:
             front = self._gate.front(self.server_state.default_headers)
             self.transport.write(b"%b%d\r\n\r\n%b" % (front, len(body), body))
         else:

@@ -129,7 +129,7 @@ class LoadedRelease:
 
     @property
     def inline(self) -> bool:
-        return self.warmth.inline
+        return self.warmth.inline and not self.join.far
 
     @property
     def most_together(self) -> int:

@@ -43,8 +43,5 @@ def json_bytes(body: bytes) -> Response:
 
 
 def tensors(written: Written) -> Response:
-    """An inference response; where binary data follows its JSON, the protocol's header says where it begins."""
-    if not written.json_bytes:
-        return json_bytes(written.body)
-    headers = {"inference-header-content-length": str(written.json_bytes)}
-    return Response(written.body, 200, headers, "application/octet-stream")
+    """An inference response."""
+    return Response(written.body, 200, written.headers)

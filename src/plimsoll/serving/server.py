@@ -42,6 +42,7 @@ from plimsoll.serving.form import Form
 from plimsoll.serving.gate import Gate
 from plimsoll.serving.gathering import Gathered
 from plimsoll.serving.hold import Hold
+from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.listening import Draining, listening, loop_factory
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.metrics import Metrics
@@ -147,6 +148,7 @@ class Server:
         self.body_limit_bytes = self.settings.body_limit_bytes
         self.admission: Admission = admission or OpenAdmission()
         self.tracer = tracer
+        self.first = FirstAnswers()
         self.certificates = certificates
         self.front_page = front_page
         self._pulse = pulse

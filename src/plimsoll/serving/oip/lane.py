@@ -18,7 +18,7 @@ from plimsoll.serving.form import MATRIX, Form
 from plimsoll.serving.oip.asking import InferRequest, Wanted
 from plimsoll.serving.oip.outputs import ON_REQUEST, output_names
 from plimsoll.serving.oip.reading import read_request
-from plimsoll.serving.oip.writing import write_reply
+from plimsoll.serving.oip.writing import Written, write_reply
 from plimsoll.serving.pipeline import Reply
 
 _MOST_TEMPLATES = 256
@@ -91,8 +91,8 @@ class Lane:
         question[self._unit] = unit
         return InferRequest(asked.id, [question], self._all), packed
 
-    def write(self, request: InferRequest, replies: Sequence[Reply]) -> bytes:
-        """As ``write_reply`` of a request whose outputs are all JSON: the same bytes."""
+    def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
+        """As ``write_reply``: the same bytes."""
         if len(replies) == 1 and request.outputs is self._all:
             event, given = replies[0][:2]
             key = (given.release, event.action, event.reason, given.role, event.cached)
@@ -102,8 +102,8 @@ class Lane:
             score = given.score
             if template is not None and type(score) is float:
                 answer = template.write(self._text(score), event.id.encode())
-                return answer if not request.id else b'%b,"id":%b}' % (answer[:-1], self._text(request.id))
-        return write_reply(self._model, request, replies, self._task).body
+                return Written(answer if not request.id else b'%b,"id":%b}' % (answer[:-1], self._text(request.id)))
+        return write_reply(self._model, request, replies, self._task)
 
     def _learn(self, key: tuple[Any, ...], reply: Reply) -> _Template | None:
         if len(self._templates) >= _MOST_TEMPLATES:  # releases come and go

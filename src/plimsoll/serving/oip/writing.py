@@ -21,6 +21,16 @@ class Written(NamedTuple):
     body: bytes
     json_bytes: int = 0
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the body is; where binary data follows its JSON, the protocol's header says where it begins."""
+        if not self.json_bytes:
+            return {"content-type": "application/json"}
+        return {
+            "content-type": "application/octet-stream",
+            "inference-header-content-length": str(self.json_bytes),
+        }
+
 
 def write_reply(model: str, request: InferRequest, replies: Sequence[Reply], task: str) -> Written:
     """The response: the outputs that are wanted, in the order in which they were asked for."""

@@ -43,6 +43,10 @@ class GuardedOnline:
         self.away = 0
 
     @property
+    def far(self) -> bool:
+        return self._online.far
+
+    @property
     def problem(self) -> str:
         """Why nobody asks at the moment; ``""`` while all is well."""
         return "" if self._circuit.state == "closed" else self._why

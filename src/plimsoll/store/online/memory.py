@@ -32,6 +32,8 @@ class MemoryOnline:
     known: questions answered together, an hour's in a rehearsal, each see what was known when they were asked.
     """
 
+    far = False
+
     def __init__(self, *, history_us: int = 0) -> None:
         self._views: dict[str, _View] = {}
         self._history_us = history_us

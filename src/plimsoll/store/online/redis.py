@@ -40,6 +40,8 @@ class RedisOnline:
     constructed. Raises UsageError for a URL that is none.
     """
 
+    far = True
+
     def __init__(self, url: str, *, prefix: str = "plimsoll", timeout_s: float = 0.05) -> None:
         self._redis = _client(url, timeout_s)
         self._writer = _client(url, 10 * timeout_s)

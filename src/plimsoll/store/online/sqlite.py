@@ -36,6 +36,8 @@ class SqliteOnline:
     Raises Damaged at opening if the file is no such store.
     """
 
+    far = False
+
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
