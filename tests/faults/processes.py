@@ -18,10 +18,12 @@ from typing import Any
 import msgspec
 
 from plimsoll.client import Client
+from plimsoll.errors import Unavailable
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import Event
 from plimsoll.scaffold import sample_plan, write
+from plimsoll.settings import read_settings
 from plimsoll.store import SegmentLog, SqlCatalog
 
 ORDER = {"order_id": "o1", "channel": "web", "price_eur": 30.0, "items": 2}
@@ -56,7 +58,8 @@ def run(folder: Path, *words: str) -> tuple[int, Any]:
 
 
 def catalog_of(folder: Path) -> SqlCatalog:
-    return SqlCatalog(f"sqlite:///{folder / '.plimsoll' / 'catalog.db'}")
+    """The one that its settings name."""
+    return SqlCatalog(read_settings(folder, environment={}).catalog_url)
 
 
 def hold_lease(folder: Path, release: str) -> None:
@@ -151,6 +154,38 @@ class Up:
             import signal
 
             self.stop(signal.SIGKILL)
+
+
+class Asking:
+    """Asks from a thread, over new connections, until told to end; keeps the ids that it got."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.acknowledged: list[str] = []
+        self.failed = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        while not self._end.is_set():
+            with Client(self.url, "orders", timeout_s=PATIENCE_S) as client:
+                try:
+                    self.acknowledged.append(client.ask(**ORDER).event_id)
+                except Unavailable:
+                    self.failed += 1
+
+    def until(self, n: int) -> None:
+        """Wait for ``n`` more answers."""
+        wanted = len(self.acknowledged) + n
+        while len(self.acknowledged) < wanted:
+            assert self._thread.is_alive()
+            self._end.wait(0.01)
+
+    def end(self) -> None:
+        self._end.set()
+        self._thread.join(timeout=PATIENCE_S)
+        assert not self._thread.is_alive()
 
 
 def until(true: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:

@@ -8,10 +8,7 @@ import signal
 import threading
 from pathlib import Path
 
-from processes import ORDER, PATIENCE_S, Up, hold_lease, recorded, release_of, run
-
-from plimsoll.client import Client
-from plimsoll.errors import Unavailable
+from processes import PATIENCE_S, Asking, Up, hold_lease, recorded, release_of, run
 
 
 def started(up: Up) -> dict[str, int]:
@@ -29,38 +26,6 @@ def metric(up: Up, name: str) -> float:
     lines = [line for line in text.splitlines() if line.startswith(name + "{")]
     assert all('worker="' in line for line in lines)
     return sum(float(line.rpartition(" ")[2]) for line in lines)
-
-
-class Asking:
-    """Asks from a thread, over new connections, until told to end; keeps the ids that it got."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.acknowledged: list[str] = []
-        self.failed = 0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self._thread.start()
-
-    def _ask(self) -> None:
-        while not self._end.is_set():
-            with Client(self.url, "orders", timeout_s=PATIENCE_S) as client:
-                try:
-                    self.acknowledged.append(client.ask(**ORDER).event_id)
-                except Unavailable:
-                    self.failed += 1
-
-    def until(self, n: int) -> None:
-        """Wait for ``n`` more answers."""
-        wanted = len(self.acknowledged) + n
-        while len(self.acknowledged) < wanted:
-            assert self._thread.is_alive()
-            self._end.wait(0.01)
-
-    def end(self) -> None:
-        self._end.set()
-        self._thread.join(timeout=PATIENCE_S)
-        assert not self._thread.is_alive()
 
 
 def test_a_killed_worker_costs_nobody_an_acknowledged_event(folder: Path) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,6 +103,14 @@ def deploy(catalog: SqlCatalog, deployment: Deployment) -> Deployment:
     version = catalog.deployment(deployment.capability).version
     made = Deployment(**{f: getattr(deployment, f) for f in deployment.__struct_fields__} | {"version": version})
     return catalog.commit(Commit(deployment=made, entries=()), None)
+
+
+def until(true: Callable[[], bool], *, within_s: float = 20.0) -> None:
+    """Ask until it is so."""
+    ends, pause = time.monotonic() + within_s, threading.Event()
+    while not true():
+        assert time.monotonic() < ends, "it never came"
+        pause.wait(0.01)
 
 
 PLUGS = ("admission", "certificates", "tracer", "policy", "cache", "prices", "requests")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from plimsoll.circuit import Limits
-from plimsoll.errors import Unavailable
+from plimsoll.errors import Damaged, Unavailable
 from plimsoll.kernel.records import FALLBACK, Answer, Record
+from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.answering import Timeouts, ask, failed
 from plimsoll.serving.batch import turn_of
 from plimsoll.serving.caching.answers import AnswerCache
@@ -21,7 +22,7 @@ from plimsoll.serving.timing import WallTiming
 from plimsoll.store import SegmentLog
 
 from .conftest import live, parcel
-from .running import running
+from .running import deploy, running, until
 
 PATH = "/v1/capabilities/parcel-late/ask"
 
@@ -159,20 +160,30 @@ def test_without_the_cache_everything_is_computed(yard: Any) -> None:
     cache.close()
 
 
-def test_without_the_catalog_the_last_deployment_serves(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers go out, and the server is ready; what changes meanwhile is seen when the catalog is back."""
+@pytest.mark.parametrize(
+    "error", [Unavailable("the catalog does not answer"), Damaged("the catalog is damaged"), RuntimeError("a bug")]
+)
+def test_without_the_catalog_the_last_deployment_serves(
+    yard: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Answers go out, and the server is ready; what changes meanwhile is seen when the catalog is back, whatever was
+    wrong with it."""
     row = yard.release()
     with running(yard, live(row.digest), rows=[row], refresh_every_s=0.01) as up:
-        looked = threading.Event()
+        looked = threading.Semaphore(0)
 
         def away(name: str) -> Any:
-            looked.set()
-            raise Unavailable("the catalog does not answer")
+            looked.release()
+            raise error
 
-        monkeypatch.setattr(up.server._catalog, "deployment", away)
-        assert looked.wait(10)
-        assert up.call("POST", PATH, {"inputs": parcel(1)})[1]["release"] == row.digest
-        assert up.call("GET", "/health/ready")[0] == 200
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(up.server._catalog, "deployment", away)
+            assert looked.acquire(timeout=10) and looked.acquire(timeout=10), "it looks again"
+            assert up.call("POST", PATH, {"inputs": parcel(1)})[1]["release"] == row.digest
+            assert up.call("GET", "/health/ready")[0] == 200
+        after = deploy(up.catalog, Deployment(capability="parcel-late")).version
+        until(lambda: up.server.deployment.version == after)
+        assert up.call("POST", PATH, {"inputs": parcel(1)})[1]["release"] == FALLBACK
 
 
 class Stuck(SegmentLog):

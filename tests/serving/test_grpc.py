@@ -277,6 +277,20 @@ def test_garbage_on_the_port_harms_nobody(up: Running, channel: Channel, garbage
     assert channel.call("ServerLive").live
 
 
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+"""HTTP/2's preface with empty settings (RFC 9113, section 3.4): what follows is read as frames."""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([b"", HELLO]), st.binary(max_size=300))
+def test_no_bytes_on_the_port_harm_anybody(up: Running, channel: Channel, hello: bytes, noise: bytes) -> None:
+    """With the protocol's greeting before them or without: the others go on."""
+    host, port = up.server.grpc_address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(hello + noise)
+    assert channel.call("ServerLive").live
+
+
 def test_a_deadline_ends_the_wait() -> None:
     """The thread is free when the caller's time is up; being told afterwards harms nobody."""
     wait = Wait()

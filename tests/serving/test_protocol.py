@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import select
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -307,6 +310,46 @@ def test_a_request_that_does_not_arrive_is_given_up(yard: Any, monkeypatch: pyte
         assert other.send(request(parcel(2))).response()[0] == 200
         status, headers, _ = slow.response()
         assert (status, headers["connection"], slow.closed()) == (408, "close", True)
+
+
+@pytest.mark.parametrize("piece", ["head", "body"])
+def test_who_sends_a_byte_now_and_then_is_given_up(yard: Any, monkeypatch: pytest.MonkeyPatch, piece: str) -> None:
+    """A byte is no progress: the whole request has to arrive in time. Others are answered meanwhile."""
+    monkeypatch.setattr(protocol, "RECEIVE_S", 1)
+    sent = request(parcel(1))
+    with running(yard) as up, connected(up) as slow, connected(up) as other:
+        start = 0 if piece == "head" else sent.index(b"\r\n\r\n") + 4
+        slow.send(sent[:start])
+        pause, at = threading.Event(), start
+        while not select.select([slow.socket], [], [], 0)[0]:
+            assert at < len(sent) - 1, "it was waited for"
+            slow.send(sent[at : at + 1])
+            at += 1
+            pause.wait(0.2)
+        assert other.send(request(parcel(2))).response()[0] == 200
+        assert (slow.response()[0], slow.closed()) == (408, True)
+
+
+def test_who_reads_a_byte_now_and_then_is_let_go(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept for it beyond its window, and not for ever. Others are answered meanwhile."""
+    monkeypatch.setattr(protocol, "RECEIVE_S", 1)
+    row = yard.release()
+    with running(yard, live(row.digest), rows=[row]) as up, connected(up) as slow, connected(up) as other:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.socket.setblocking(False)
+        asked, pause, gone = request(parcel(1)) * 100, threading.Event(), False
+        while not gone:
+            try:
+                while True:
+                    slow.socket.send(asked)
+            except BlockingIOError:
+                pause.wait(0.2)
+                with contextlib.suppress(BlockingIOError):
+                    gone = slow.socket.recv(1) == b""
+            except (BrokenPipeError, ConnectionResetError):
+                gone = True
+        slow.socket.setblocking(True)
+        assert other.send(request(parcel(2))).response()[0] == 200
 
 
 def test_who_does_not_read_is_not_read_from(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:

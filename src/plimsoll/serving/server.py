@@ -43,7 +43,7 @@ from plimsoll.serving.gate import Gate
 from plimsoll.serving.gathering import Gathered
 from plimsoll.serving.hold import Hold
 from plimsoll.serving.idempotency import FirstAnswers
-from plimsoll.serving.listening import Draining, listening, loop_factory
+from plimsoll.serving.listening import Draining, listening, loop_factory, take_all_files
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, OutcomeInbox, Report
@@ -298,13 +298,18 @@ class Server:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self.settings.refresh_every_s)
-            await asyncio.to_thread(self._look)
+            try:
+                await asyncio.to_thread(self._look)
+            except Exception:  # noqa: BLE001 - the supervisor of following: what serves goes on, and it looks again
+                _log.exception(
+                    "what has changed could not be looked at; deployment %d serves on", self._deployment.version
+                )
 
     def _look(self) -> None:
         """What changed: the deployment, who may ask, the certificate. One that cannot be read holds up no other."""
         try:
             self.refresh()
-        except Unavailable as error:
+        except PlimsollError as error:
             _log.warning("the deployment could not be read; serving version %d: %s", self._deployment.version, error)
         try:
             self.admission.refresh()
@@ -409,6 +414,7 @@ class Server:
         gc.freeze()  # what was loaded lives as long as the process: no collection need walk it again
         gc.set_threshold(*_COLLECT)
         sys.setswitchinterval(_SWITCH_S)
+        take_all_files()
         signal.signal(signal.SIGHUP, _look_again)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(self.run(listener))
