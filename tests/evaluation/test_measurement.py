@@ -198,3 +198,18 @@ def test_no_rows_cannot_be_measured() -> None:
     """An empty window is the caller's mistake, not an empty report."""
     with pytest.raises(UsageError, match="no rows"):
         measure(["auc"], scores=[], labels=[], blocks=[])
+
+
+def test_missing_labels_of_many_classes_are_bounded_for_metrics_of_all_rows() -> None:
+    """A confusion matrix with holes: the worst and the best that were tried lie around what is known."""
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet((1.0, 1.0, 1.0), size=700)
+    y = p.argmax(axis=1).astype(float)
+    y[::2] = rng.integers(0, 3, size=350)
+    y[::10] = np.nan
+    found = measure(
+        ["f1_macro"], task="multiclass", scores=p, labels=y, blocks=np.repeat(range(7), 100), comparators={}
+    ).find("f1_macro")
+    assert found is not None and found.value is not None and len(found.blocks) == 7
+    low, high = (sum(getattr(b, end) for b in found.blocks) / 7 for end in ("low", "high"))
+    assert low < found.value < high

@@ -56,7 +56,8 @@ def test_multiclass_values_are_the_definitions() -> None:
 @pytest.mark.parametrize("metric", ROWS, ids=lambda m: m.name)
 def test_a_label_that_has_not_come_is_never_a_value(metric: object) -> None:
     """NaN in, NaN out: an unlabelled row is neither right nor wrong."""
-    values = metric.rows(np.array([0.4, 0.9]), np.array([math.nan, 1.0]))  # type: ignore[attr-defined]
+    scores = np.array([[0.4, 0.6], [0.1, 0.9]]) if metric.tasks == ("multiclass",) else np.array([0.4, 0.9])  # type: ignore[attr-defined]
+    values = metric.rows(scores, np.array([math.nan, 1.0]))  # type: ignore[attr-defined]
     assert math.isnan(values[0]) and math.isfinite(values[1])
 
 

@@ -3,14 +3,15 @@
 What the outcomes that never came could change is carried beside each mean. For a mean over rows it is exact: per row,
 the best and the worst label given the two predictions. A metric of all rows at once (AUC, calibration error) has no
 bound per row; there the metric is measured again under labellings that push it furthest: everything 0 or 1, everything
-above (below) a score 1, everything where the release says more (less) than the comparator 1. The extremes of AUC are
+above (below) a score 1, everything where the release says more (less) than the comparator 1; with more than two classes,
+everything one class, or the class that was said as likeliest or as least likely. The extremes of AUC are
 among the thresholds; for the others it is the worst of those tried, not a proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from plimsoll.stats import Metric, jackknife_blocks, row_bounds
 
 Range = tuple[float, float]
 _THRESHOLDS = (0.25, 0.5, 0.75)
+_CALLED = 0.5
+"""From here on a binary score counts as calling its row positive."""
 
 
 class Blockwise(NamedTuple):
@@ -135,11 +138,19 @@ def _fills(a: Floats, b: Floats | None, task: str, label_range: Range | None) ->
         low, high = label_range or (0.0, 0.0)
         ends = [np.full(len(a), low), np.full(len(a), high), np.clip(a, low, high)]
         return ends if b is None else [*ends, np.clip(b, low, high)]
-    ups = [np.ones(len(a), dtype=bool)]
+    if a.ndim == 2:
+        return [*(np.full(len(a), c) for c in range(a.shape[1])), *(f(s, axis=1) * 1.0 for f, s in _sayings(a, b))]
+    ups = [np.ones(len(a), dtype=bool), a >= _CALLED]
     ups += [a > t for t in np.unique(np.quantile(a, _THRESHOLDS))]
     if b is not None:
         ups.append(a > b)
     return [fill.astype(np.float64) for up in ups for fill in (up, ~up)]
+
+
+def _sayings(a: Floats, b: Floats | None) -> Iterator[tuple[Callable[..., Any], Floats]]:
+    """What was said as the likeliest and as the least likely: everybody right, everybody as wrong as can be."""
+    for scores in (a, *([] if b is None else [b, a - b])):
+        yield from ((np.argmax, scores), (np.argmin, scores))
 
 
 def _oriented(metric: Metric, values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from plimsoll.stats.change import Detection, mean_detector, rate_detector
     from plimsoll.stats.dependence import inflation, lag1
     from plimsoll.stats.interval import Interval, exact_rate, t_interval
-    from plimsoll.stats.metrics import METRICS, Metric, row_bounds
+    from plimsoll.stats.metric import Metric, Sums, row_bounds
+    from plimsoll.stats.metrics import METRICS
     from plimsoll.stats.planner import blocks_needed, rate_events_needed
     from plimsoll.stats.resample import BlockValue, jackknife_blocks
     from plimsoll.stats.sequence import mean_sequence, rate_sequence
+    from plimsoll.stats.statistic import Statistic, merged, pseudo_values, statistic_of, value_of
 
 _HOMES = {
     "Detection": "change",
@@ -30,14 +32,20 @@ _HOMES = {
     "exact_rate": "interval",
     "t_interval": "interval",
     "METRICS": "metrics",
-    "Metric": "metrics",
-    "row_bounds": "metrics",
+    "Metric": "metric",
+    "Sums": "metric",
+    "row_bounds": "metric",
     "blocks_needed": "planner",
     "rate_events_needed": "planner",
     "BlockValue": "resample",
     "jackknife_blocks": "resample",
     "mean_sequence": "sequence",
     "rate_sequence": "sequence",
+    "Statistic": "statistic",
+    "merged": "statistic",
+    "pseudo_values": "statistic",
+    "statistic_of": "statistic",
+    "value_of": "statistic",
 }
 
 __all__ = [
@@ -46,6 +54,8 @@ __all__ = [
     "Detection",
     "Interval",
     "Metric",
+    "Statistic",
+    "Sums",
     "blocks_needed",
     "exact_rate",
     "inflation",
@@ -53,11 +63,15 @@ __all__ = [
     "lag1",
     "mean_detector",
     "mean_sequence",
+    "merged",
+    "pseudo_values",
     "rate_detector",
     "rate_events_needed",
     "rate_sequence",
     "row_bounds",
+    "statistic_of",
     "t_interval",
+    "value_of",
 ]
 
 __getattr__ = names_of(__name__, _HOMES)

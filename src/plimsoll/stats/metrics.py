@@ -1,133 +1,37 @@
-"""Every metric once: name, unit, direction, and how it is measured. The same code on a test set and live.
+"""Every metric once: the table of those that a requirement may name. What a metric is stands in ``metric``.
 
-A *row* metric is a mean over rows: ``rows(scores, labels)`` gives each row's value, so it adds up over blocks, shards
-and windows, and it can be bounded for a row whose label never came. A *whole* metric needs all rows at once
-(``resample.jackknife_blocks`` brings it to values per block). An *operational* metric is counted or timed from events
-and needs no label. The shapes of scores and labels stand at the top of ``scoring``.
+NumPy is loaded when a metric is first measured: the kernel and the CLI read the table without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from plimsoll.errors import UsageError
+from plimsoll.stats.metric import ANY, BINARY, MULTICLASS, REGRESSION, Metric, OfSums, Sums, row_bounds
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-Rows = Callable[[Any, Any], "Floats"]
-Whole = Callable[[Any, Any], float]
-
-BINARY, MULTICLASS, REGRESSION, ANY = "binary", "multiclass", "regression", "any"
+__all__ = ["ANY", "BINARY", "METRICS", "MULTICLASS", "REGRESSION", "Metric", "row_bounds"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """What a number means. ``tasks`` are those it is defined for; exactly one of ``rows`` and ``whole`` is there
-    unless it is operational. ``quantile`` is the one that a latency metric reads."""
+def _late(module: str, function: str) -> Callable[..., Any]:
+    """A function of ``stats``, loaded (with NumPy) when it is first called."""
 
-    name: str
-    unit: str
-    higher_is_better: bool
-    operational: bool
-    needs_label: bool
-    tasks: tuple[str, ...]
-    rows: Rows | None
-    whole: Whole | None
-    quantile: float | None
-    description: str
+    def late(*given: Any) -> Any:
+        return getattr(import_module(f"plimsoll.stats.{module}"), function)(*given)
 
-    @property
-    def loss_sign(self) -> int:
-        """What a value or a difference is multiplied by so that more is worse."""
-        return -1 if self.higher_is_better else 1
-
-    @property
-    def counted(self) -> bool:
-        """A share of events (errors, fallbacks): judged exactly from hits and events, not from block means."""
-        return self.operational and self.quantile is None
-
-    def defined_for(self, task: str) -> bool:
-        return ANY in self.tasks or task in self.tasks
+    return late
 
 
-def row_bounds(
-    metric: Metric,
-    score_a: Any,
-    score_b: Any = None,
-    *,
-    label_range: tuple[float, float] | None = None,
-) -> tuple[Floats, Floats]:
-    """The least and the most that ``rows(a) − rows(b)`` can be, per row, whatever the label turns out to be.
-
-    Without ``score_b``: of ``rows(a)`` itself. Not oriented: multiply by ``metric.loss_sign`` (and swap the two where
-    it is −1). Classes are tried one by one. A regression's absolute error needs no range where two scores are
-    compared, since it cannot differ by more than they do; a single one without ``label_range`` (the least and the
-    largest possible label) is unbounded. Raises UsageError for a metric that is not a mean over rows.
-    """
-    import numpy as np
-
-    if metric.rows is None:
-        raise UsageError(
-            f"{metric.name} has no value per row, so a missing label cannot be bounded row by row",
-            hint="use a metric that is a mean over rows (log_loss, brier, accuracy, mae) for this requirement",
-        )
-    a = np.asarray(score_a, dtype=np.float64)
-    b = None if score_b is None else np.asarray(score_b, dtype=np.float64)
-    if REGRESSION in metric.tasks and label_range is None:
-        return _unranged(a, b)
-    ends = label_range if REGRESSION in metric.tasks else range(2 if a.ndim == 1 else a.shape[1])
-    values = np.stack([_given(metric.rows, a, b, float(label)) for label in ends or ()])
-    if REGRESSION in metric.tasks and b is None and label_range is not None:  # least where the label is the score
-        low, high = label_range
-        values = np.concatenate([values, np.abs(a - np.clip(a, low, high))[None]])
-    return values.min(axis=0), values.max(axis=0)
+def _sums(of: str, value: str, merge: str = "") -> Sums:
+    late = [_late("additive", name) for name in (of, value)]
+    return Sums(of=late[0], value=late[1], merge=_late("additive", merge) if merge else None)
 
 
-def _given(rows: Rows, a: Floats, b: Floats | None, label: float) -> Floats:
-    import numpy as np
-
-    labels = np.full(len(a), label)
-    return rows(a, labels) if b is None else rows(a, labels) - rows(b, labels)
-
-
-def _unranged(a: Floats, b: Floats | None) -> tuple[Floats, Floats]:
-    """Of an absolute error whose label may be anything: the triangle inequality."""
-    import numpy as np
-
-    if b is None:
-        return np.zeros(len(a)), np.full(len(a), np.inf)
-    return -np.abs(a - b), np.abs(a - b)
-
-
-def _rows(function: str) -> Rows:
-    """A row function of ``scoring``, loaded (with NumPy) when it is first called."""
-
-    def rows(scores: Any, labels: Any) -> Floats:
-        from plimsoll.stats import scoring
-
-        values: Floats = getattr(scoring, function)(scores, labels)
-        return values
-
-    return rows
-
-
-def _whole(function: str) -> Whole:
-    """A whole-sample function of ``scoring``, loaded (with NumPy) when it is first called."""
-
-    def whole(scores: Any, labels: Any) -> float:
-        from plimsoll.stats import scoring
-
-        value: float = getattr(scoring, function)(scores, labels)
-        return value
-
-    return whole
+def _counts(value: str) -> Sums:
+    """Of the confusion matrix."""
+    return Sums(of=_late("confusion", "counts"), value=_late("confusion", value))
 
 
 def _quality(
@@ -139,7 +43,11 @@ def _quality(
     higher_is_better: bool = False,
     rows: str = "",
     whole: str = "",
+    sums: Sums | None = None,
+    slope: float = 1.0,
 ) -> Metric:
+    """Exactly one way to measure it: per row, over all rows, or (where neither is named) from its sums alone."""
+    summed = OfSums(sums) if sums and not whole else None
     return Metric(
         name=name,
         unit=unit,
@@ -147,10 +55,12 @@ def _quality(
         operational=False,
         needs_label=True,
         tasks=tasks,
-        rows=_rows(rows) if rows else None,
-        whole=_whole(whole) if whole else None,
+        rows=_late("scoring", rows) if rows else None,
+        whole=_late("scoring", whole) if whole else summed,
         quantile=None,
         description=description,
+        sums=sums,
+        slope=slope,
     )
 
 
@@ -195,22 +105,179 @@ _ALL = (
         rows="accuracy_rows",
     ),
     _quality(
+        "precision",
+        "share",
+        (BINARY,),
+        "Of the rows called positive (from probability ½ on), the share that was; undefined where none is called so.",
+        higher_is_better=True,
+        sums=_counts("precision"),
+    ),
+    _quality(
+        "recall",
+        "share",
+        (BINARY,),
+        "Of the positive rows, the share that was called so; undefined without positives.",
+        higher_is_better=True,
+        sums=_counts("recall"),
+    ),
+    _quality(
+        "specificity",
+        "share",
+        (BINARY,),
+        "Of the negative rows, the share that was called so; undefined without negatives.",
+        higher_is_better=True,
+        sums=_counts("specificity"),
+    ),
+    _quality(
+        "f1",
+        "share",
+        (BINARY,),
+        "Harmonic mean of precision and recall, of the positive class; undefined where nothing is or is called positive.",
+        higher_is_better=True,
+        sums=_counts("f1"),
+    ),
+    _quality(
+        "f1_macro",
+        "share",
+        CLASSES,
+        "Mean of the classes' F1, each class alike; classes that neither are nor are said are left out.",
+        higher_is_better=True,
+        sums=_counts("f1_macro"),
+    ),
+    _quality(
+        "f1_micro",
+        "share",
+        CLASSES,
+        "F1 over all classes' counts together: where every row has one class it is the accuracy.",
+        higher_is_better=True,
+        sums=_counts("f1_micro"),
+    ),
+    _quality(
+        "f1_weighted",
+        "share",
+        CLASSES,
+        "Mean of the classes' F1, each weighted by its rows.",
+        higher_is_better=True,
+        sums=_counts("f1_weighted"),
+    ),
+    _quality(
+        "balanced_accuracy",
+        "share",
+        CLASSES,
+        "Mean of the classes' recall, each class alike; classes without rows are left out.",
+        higher_is_better=True,
+        sums=_counts("balanced_accuracy"),
+    ),
+    _quality(
+        "mcc",
+        "correlation",
+        CLASSES,
+        "Matthews' correlation of what was said with what happened; 0 is guessing, and a constant answer.",
+        higher_is_better=True,
+        sums=_counts("mcc"),
+    ),
+    _quality(
+        "top_3_accuracy",
+        "share",
+        (MULTICLASS,),
+        "Share of rows whose label was among the three likeliest classes (of equals, the first counts as likelier).",
+        higher_is_better=True,
+        rows="top_3_accuracy_rows",
+    ),
+    _quality(
         "auc",
         "probability",
         (BINARY,),
         "The chance that a positive scores above a negative; ½ is guessing, 1 a perfect ranking.",
         higher_is_better=True,
         whole="auc",
+        sums=_sums("score_histogram", "binned_auc"),
+    ),
+    _quality(
+        "auc_ovr",
+        "probability",
+        (MULTICLASS,),
+        "Mean over the classes of the AUC of one against the rest; undefined where a class has no rows.",
+        higher_is_better=True,
+        whole="auc_ovr",
+    ),
+    _quality(
+        "average_precision",
+        "share",
+        (BINARY,),
+        "Area under the steps of precision over recall; guessing has the base rate.",
+        higher_is_better=True,
+        whole="average_precision",
     ),
     _quality(
         "calibration_error",
         "probability",
         (BINARY,),
         "Root mean square gap between stated and observed frequency, 15 fixed bins, debiased; 0 is perfect.",
-        whole="calibration_error",
+        sums=_sums("calibration_bins", "calibration_error"),
+    ),
+    _quality(
+        "expected_calibration_error",
+        "probability",
+        CLASSES,
+        "Mean gap between stated and observed frequency, 15 fixed bins (multiclass: of the likeliest class).",
+        sums=_sums("confidence_bins", "expected_calibration_error"),
     ),
     _quality("mae", "label's unit", (REGRESSION,), "Mean absolute error.", rows="absolute_error_rows"),
-    _quality("rmse", "label's unit", (REGRESSION,), "Root of the mean squared error.", whole="rmse"),
+    _quality(
+        "mse",
+        "label's unit, squared",
+        (REGRESSION,),
+        "Mean squared error.",
+        sums=_sums("squared_errors", "mean"),
+    ),
+    _quality(
+        "rmse",
+        "label's unit",
+        (REGRESSION,),
+        "Root of the mean squared error.",
+        sums=_sums("squared_errors", "root_mean"),
+    ),
+    _quality(
+        "median_absolute_error",
+        "label's unit",
+        (REGRESSION,),
+        "Median of the absolute errors.",
+        whole="median_absolute_error",
+    ),
+    _quality(
+        "mape",
+        "share",
+        (REGRESSION,),
+        "Mean of the absolute error as a share of the label; rows whose label is 0 are left out.",
+        sums=_sums("relative_errors", "mean"),
+    ),
+    _quality(
+        "smape",
+        "share",
+        (REGRESSION,),
+        "Mean of the absolute error as a share of the mean size of score and label (0–2); both 0 is no error.",
+        sums=_sums("symmetric_errors", "mean"),
+    ),
+    _quality(
+        "r2",
+        "share",
+        (REGRESSION,),
+        "Share of the labels' variance that is explained; undefined where the labels are constant.",
+        higher_is_better=True,
+        sums=_sums("explained", "r2", "merge_explained"),
+    ),
+    *(
+        _quality(
+            f"pinball_p{percent}",
+            "label's unit",
+            (REGRESSION,),
+            f"Mean pinball loss of a score that is meant as the label's {percent} % quantile.",
+            rows=f"pinball_p{percent}_rows",
+            slope=max(percent, 100 - percent) / 100,
+        )
+        for percent in (10, 50, 90)
+    ),
     _operational("error_rate", "share", "Share of requests that ended in an error or a time-out."),
     _operational(
         "abstention_rate", "share", "Share of requests without an answer: not sure enough, or handed to a person."

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from plimsoll.errors import UsageError
 from plimsoll.stats import scoring
-from plimsoll.stats.metrics import METRICS, Whole
+from plimsoll.stats.metric import OfSums, Whole
+from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.statistic import leaving
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -48,7 +50,7 @@ def jackknife_blocks(
     are left out first. Returns nothing where the metric is undefined without some block (AUC with a single class
     left, or a single block): then there is too little to say.
 
-    Cost: O(n log n) for AUC, calibration error and RMSE, whose parts add up over blocks; for any other function as
+    Cost: O(n log n) for AUC, and O(n) for what has ``sums`` (their parts add up over blocks); for any other function as
     many evaluations as there are blocks.
     """
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
@@ -86,9 +88,18 @@ def _blocks(ids: NDArray[Any]) -> tuple[list[Any], Codes, NDArray[np.int64]]:
 
 
 def _pseudo_values(metric: Whole, scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
-    leave = _LEAVERS.get(metric)
+    leave = _leaving_sums(metric) if isinstance(metric, OfSums) else _LEAVERS.get(metric)
     left_out = leave(scores, labels, codes, count) if leave else _one_by_one(metric, scores, labels, codes, count)
     return np.asarray(count * float(metric(scores, labels)) - (count - 1) * left_out)
+
+
+def _leaving_sums(metric: OfSums) -> Leaver:
+    """Without each block, from the blocks' sums."""
+
+    def leave(scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
+        return metric.sums.value(leaving(metric.sums, metric.sums.of(scores, labels, codes, count)))
+
+    return leave
 
 
 def _one_by_one(metric: Whole, scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
@@ -123,31 +134,5 @@ def _wins(scores: Floats, positive: NDArray[np.bool_]) -> float:
     return float(scoring.midranks(scores)[positive].sum()) - n * (n + 1) / 2 if n else 0.0
 
 
-def _calibration_leaving(scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
-    """Calibration error without each block: the bins' counts and sums, less the block's."""
-    cell = codes * scoring.BINS + scoring.score_bins(scores)
-    parts = [_table(cell, weights, count) for weights in (None, scores, labels)]
-    return scoring.binned_calibration_error(*(part.sum(axis=0) - part for part in parts))
-
-
-def _table(cell: Codes, weights: Floats | None, count: int) -> Floats:
-    """Sums (or counts) by block and bin."""
-    sums = np.bincount(cell, weights=weights, minlength=count * scoring.BINS)
-    return sums.astype(np.float64).reshape(count, scoring.BINS)
-
-
-def _rmse_leaving(scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
-    squared = np.bincount(codes, weights=(scores - labels) ** 2, minlength=count)
-    sizes = np.bincount(codes, minlength=count)
-    return np.asarray(np.sqrt((squared.sum() - squared) / (sizes.sum() - sizes)))
-
-
-_LEAVERS: dict[Whole | None, Leaver] = {
-    scoring.auc: _auc_leaving,
-    scoring.calibration_error: _calibration_leaving,
-    scoring.rmse: _rmse_leaving,
-    METRICS["auc"].whole: _auc_leaving,
-    METRICS["calibration_error"].whole: _calibration_leaving,
-    METRICS["rmse"].whole: _rmse_leaving,
-}
-"""Metrics whose parts add up over blocks, by their function (as ``scoring`` and as ``METRICS`` hold it)."""
+_LEAVERS: dict[Whole | None, Leaver] = {scoring.auc: _auc_leaving, METRICS["auc"].whole: _auc_leaving}
+"""Metrics with a way of their own, by their function (as ``scoring`` and as ``METRICS`` hold it)."""

@@ -43,16 +43,47 @@ def accuracy_rows(scores: Any, labels: Any) -> Floats:
     return _known(labels, (said == labels).astype(np.float64))
 
 
+def top_3_accuracy_rows(scores: Any, labels: Any) -> Floats:
+    """1 where fewer than three classes are likelier than the label's; of equals the first counts as likelier, so that
+    a constant score is not right about everything."""
+    scores, labels = _arrays(scores, labels)
+    place = _classes(labels)[:, None]
+    own = np.take_along_axis(scores, place, axis=1)
+    ahead = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < place))
+    return _known(labels, (ahead.sum(axis=1) < 3).astype(np.float64))
+
+
 def absolute_error_rows(scores: Any, labels: Any) -> Floats:
     """|value − label|, in the label's unit."""
     scores, labels = _arrays(scores, labels)
     return np.asarray(np.abs(scores - labels))
 
 
-def rmse(scores: Any, labels: Any) -> float:
-    """The root of the mean squared error, in the label's unit. NaN without rows."""
+def pinball_p10_rows(scores: Any, labels: Any) -> Floats:
+    """The pinball loss of the 10 % quantile, in the label's unit, per row."""
+    return pinball_rows(scores, labels, 0.1)
+
+
+def pinball_p50_rows(scores: Any, labels: Any) -> Floats:
+    """The pinball loss of the median: half the absolute error."""
+    return pinball_rows(scores, labels, 0.5)
+
+
+def pinball_p90_rows(scores: Any, labels: Any) -> Floats:
+    """The pinball loss of the 90 % quantile, in the label's unit, per row."""
+    return pinball_rows(scores, labels, 0.9)
+
+
+def pinball_rows(scores: Any, labels: Any, quantile: float) -> Floats:
+    """q(y − s) where the label is above the score, else (1 − q)(s − y) (Koenker & Bassett 1978)."""
     scores, labels = _arrays(scores, labels)
-    return float(np.sqrt(np.mean((scores - labels) ** 2))) if len(labels) else float("nan")
+    return np.asarray(np.maximum(quantile * (labels - scores), (1.0 - quantile) * (scores - labels)))
+
+
+def median_absolute_error(scores: Any, labels: Any) -> float:
+    """The median of |value − label|, in the label's unit. NaN without rows."""
+    scores, labels = _arrays(scores, labels)
+    return float(np.median(np.abs(scores - labels))) if len(labels) else float("nan")
 
 
 def auc(scores: Any, labels: Any) -> float:
@@ -68,6 +99,28 @@ def auc(scores: Any, labels: Any) -> float:
         return float("nan")
     rank_sum = float(midranks(scores)[positive].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def auc_ovr(scores: Any, labels: Any) -> float:
+    """The mean over classes of the AUC of a class against the rest. NaN if a class is missing."""
+    scores, labels = _arrays(scores, labels)
+    return float(np.mean([auc(scores[:, c], labels == c) for c in range(scores.shape[1])]))
+
+
+def average_precision(scores: Any, labels: Any) -> float:
+    """Σ (Rₖ − Rₖ₋₁)·Pₖ over the distinct scores from above: rows of one score are called together. NaN without positives.
+
+    Steps, not trapezoids: a straight line between two points of a precision-recall curve cannot be reached (Davis &
+    Goadrich 2006).
+    """
+    scores, labels = _arrays(scores, labels)
+    order = np.argsort(-scores, kind="stable")
+    happened = np.cumsum(labels[order] == 1.0)
+    if not len(happened) or not happened[-1]:
+        return float("nan")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    steps = np.diff(happened[last], prepend=0) / happened[-1]
+    return float((steps * happened[last] / (last + 1)).sum())
 
 
 def midranks(values: Floats) -> Floats:

@@ -110,6 +110,10 @@ def _missing(scores: Floats) -> NDArray[np.bool_]:
     return np.logical_or.reduce(gone, axis=1) if gone.ndim == 2 else gone
 
 
+_MONTHLY = ("auc", "calibration_error", "rmse")
+"""Ranking, honesty, size of the error: what a month's rows are asked, of all that could be."""
+
+
 class Monthly(NamedTuple):
     """A metric by calendar month: of the live releases as they answered, and of the fallback on the same rows."""
 
@@ -121,7 +125,7 @@ class Monthly(NamedTuple):
 def monthly(a: Account) -> list[Monthly]:
     """What a month's rows say about ranking, honesty and the base rate."""
     months = _months(a)
-    whole = [m for m in METRICS.values() if m.whole and m.defined_for(a.task)]
+    whole = [METRICS[name] for name in _MONTHLY if METRICS[name].defined_for(a.task)]
     found = []
     for m in whole:
         assert m.whole is not None
