@@ -15,7 +15,9 @@ import msgspec
 import pytest
 
 from plimsoll.kernel.chain import faults
-from plimsoll.kernel.verdict import Evidence, Policy, Verdict, judge
+from plimsoll.kernel.explanation import explained
+from plimsoll.kernel.replay import has_verdict, replay
+from plimsoll.kernel.verdict import Evidence, Policy, Verdict
 from plimsoll.scaffold import sample_plan, write
 from plimsoll.store import SqlCatalog
 
@@ -137,19 +139,11 @@ def test_the_storm_is_named_and_no_verdict_rests_on_it(lines: list[Any]) -> None
 
 
 def test_every_verdict_replays_from_its_line(lines: list[Any]) -> None:
-    """The evidence in the ledger, judged again, gives the rulings that were written."""
+    """The evidence in the ledger, judged again, gives the verdicts that were written, to every number, and each finding
+    has its sentence."""
     assert not list(faults(lines))
-    replayed = 0
-    for line in lines:
-        if not line.entry.body.get("verdict"):
-            continue
-        verdict = msgspec.convert(line.entry.body["verdict"], Verdict)
-        evidence = msgspec.convert(line.entry.body["evidence"], tuple[Evidence, ...])[: len(verdict.findings)]
-        given = {"minimum_blocks": verdict.minimum_blocks, "requirements": verdict.requirements}
-        again = judge(evidence, verdict.policy, verdict.at, **given)
-        assert again.ruling is verdict.ruling
-        assert [(f.estimate, f.low, f.high) for f in again.findings] == [
-            (f.estimate, f.low, f.high) for f in verdict.findings
-        ]
-        replayed += 1
-    assert replayed >= 5
+    replayed = [replay(line.entry.body) for line in lines if has_verdict(line.entry.body)]
+    assert len(replayed) >= 5
+    for one in replayed:
+        assert one.same and not one.broken
+        assert all(x.says.endswith(".") for x in explained(one.then, one.evidence))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from plimsoll.kernel.verdict import Evidence, Verdict
 
 
 def verdict_of(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -22,8 +24,22 @@ def reasons(verdict: Mapping[str, Any]) -> list[str]:
     return [f["reason"] for f in verdict["findings"] if f["ruling"] == verdict["ruling"]]
 
 
-def draw_findings(console: Console, verdict: Mapping[str, Any]) -> None:
-    """Two lines a finding, on any width: what was asked; what was found, on how much, by which method."""
+def explanations(verdict: Verdict, evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """Each finding explained, as plain JSON; empty where it rests on a metric that this Plimsoll does not know."""
+    import msgspec
+
+    from plimsoll.kernel.explanation import explained
+    from plimsoll.stats.metrics import METRICS
+
+    if any(e.requirement.metric not in METRICS for e in evidence):
+        return []
+    found: list[dict[str, Any]] = msgspec.to_builtins(explained(verdict, evidence))
+    return found
+
+
+def draw_findings(console: Console, verdict: Mapping[str, Any], explained: Sequence[Mapping[str, Any]] = ()) -> None:
+    """A few lines a finding, on any width: what was asked; in a sentence what came of it and how much more it takes;
+    the numbers, on how much, by which method."""
     from rich.table import Table
 
     from plimsoll.cli.page import coloured, escaped
@@ -31,22 +47,25 @@ def draw_findings(console: Console, verdict: Mapping[str, Any]) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column()
-    for finding in verdict["findings"]:
+    for i, finding in enumerate(verdict["findings"]):
         of = "" if finding["slice"] == "all" else f"{finding['slice']}: "
         grid.add_row(coloured(finding["ruling"]), escaped(of + finding["requirement"]))
+        if i < len(explained):
+            grid.add_row("", escaped(explained[i]["says"]))
         grid.add_row("", f"[dim]{escaped(_numbers(finding))}[/dim]")
     console.print(grid)
 
 
 def _numbers(finding: Mapping[str, Any]) -> str:
     """``0.6793 [0.6345, 0.7455] on 14 blocks, 12,074 events, by t; evidence 07ed3625``; else the reason."""
-    from plimsoll.cli.page import number
+    from plimsoll.kernel.figure import figure
 
+    beside = (finding["limit"], finding["low"], finding["high"])
     evidence = f"evidence {finding['evidence'][:8]}"
     if finding["estimate"] is None:
         return f"{finding['reason']}; {evidence}"
-    bounds = f"[{number(finding['low'])}, {number(finding['high'])}]"
+    bounds = f"[{figure(finding['low'], *beside)}, {figure(finding['high'], *beside)}]"
     against = f" against {finding['comparator'][:12]}" if finding["comparator"] else ""
     blocks = f"{finding['blocks']} blocks, " if finding["blocks"] else ""
     amount = f"{blocks}{finding['events']:,} events"
-    return f"{number(finding['estimate'])} {bounds}{against} on {amount}, by {finding['method']}; {evidence}"
+    return f"{figure(finding['estimate'], *beside)} {bounds}{against} on {amount}, by {finding['method']}; {evidence}"

@@ -46,13 +46,14 @@ def report(
     names: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     selection: Selection | None = None,
+    says: Sequence[str] = (),
 ) -> bytes:
     """The page, as UTF-8 bytes; the same data gives the same bytes.
 
     ``evaluation``: None where nothing could be measured (the verdict says why). ``differences``: dotted path → (old,
     new) against the champion, as ``kernel.manifest.differences`` gives them; None where there is no champion.
     ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first.
-    ``selection``: what the answer policy does.
+    ``selection``: what the answer policy does. ``says``: each finding in a sentence, in their order.
     Plots need the extra ``report``; without it the page says so and shows the numbers. About a second for the first
     report of a process, half of that for each one after it.
     """
@@ -66,6 +67,7 @@ def report(
         headline=HEADLINES[verdict.ruling],
         tally=_tally(verdict),
         findings=sorted(verdict.findings, key=lambda f: (_ORDER.index(f.ruling), f.slice != ALL)),
+        says={(f.requirement, f.slice): said for f, said in zip(verdict.findings, says, strict=False)},
         evaluation=evaluation,
         names=dict(names or {}),
         notes=list(notes),

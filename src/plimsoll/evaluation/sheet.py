@@ -10,6 +10,9 @@ from plimsoll.evaluation.gauge import gauge
 from plimsoll.evaluation.measurement import Measure
 from plimsoll.kernel.verdict import Finding
 
+NOISE = 1e-9
+"""What is left of zero after summing; no metric is read that finely."""
+
 
 def page_templates(package: str) -> Environment:
     """Templates of ``package``, with the shared ``style.css`` to include and the filters ``number``, ``signed``,
@@ -42,6 +45,8 @@ def signed(value: float | None) -> str:
 
 def _digits(value: float, sign: str) -> str:
     size = abs(value)
+    if size < NOISE:
+        value = size = 0.0
     form = ".1e" if 0 < size < 5e-5 else ".4f" if size < 10 else ".4g" if size < 1000 else ",.0f"
     return f"{value:{sign}{form}}".replace("-", "−")
 

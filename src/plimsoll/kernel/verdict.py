@@ -187,10 +187,10 @@ def judge(
     many there are over all looks, where a look may have evidence for fewer: a share that changed from look to look
     would promise each look another error, and all of them together more than ``alpha``.
     """
-    slices = Counter(e.requirement for e in evidence)
-    share = policy.alpha / max(1, requirements, len(slices))
+    shares = fail_alphas(evidence, policy, requirements)
     findings = tuple(
-        find(e, policy, fail_alpha=share / slices[e.requirement], minimum_blocks=minimum_blocks) for e in evidence
+        find(e, policy, fail_alpha=share, minimum_blocks=minimum_blocks)
+        for e, share in zip(evidence, shares, strict=True)
     )
     return Verdict(
         ruling=combine(f.ruling for f in findings),
@@ -200,6 +200,13 @@ def judge(
         minimum_blocks=minimum_blocks,
         requirements=requirements,
     )
+
+
+def fail_alphas(evidence: Sequence[Evidence], policy: Policy, requirements: int = 0) -> tuple[float, ...]:
+    """Each piece's share of the error of failing, as ``judge`` splits it."""
+    slices = Counter(e.requirement for e in evidence)
+    share = policy.alpha / max(1, requirements, len(slices))
+    return tuple(share / slices[e.requirement] for e in evidence)
 
 
 def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int = 0) -> Finding:

@@ -15,11 +15,12 @@ from plimsoll.errors import Conflict
 from plimsoll.evaluation import Evaluation, report
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.enqueue import gated
+from plimsoll.kernel.explanation import explained
 from plimsoll.kernel.manifest import differences
 from plimsoll.kernel.ports import ReleaseRow
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.kernel.verdict import Verdict, identified, judge
+from plimsoll.kernel.verdict import Evidence, Verdict, identified, judge
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
@@ -32,7 +33,8 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
-    """What became of a release at the gate. ``is_new`` is False where its manifest was here already."""
+    """What became of a release at the gate. ``is_new`` is False where its manifest was here already; ``evidence`` is
+    what the verdict was judged on."""
 
     release: str
     label: str
@@ -40,6 +42,7 @@ class Shipped:
     verdict: Verdict | None
     summary: str
     deployment: Deployment
+    evidence: tuple[Evidence, ...] = ()
 
 
 def ship(
@@ -98,12 +101,18 @@ def _judged(
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:
         yard.say("drawing the report")
-    page = _report(capability, built, seen, verdict, before, yard, label) if with_report else ""
+    page = _report(capability, built, seen, verdict, found, before, yard, label) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)
     after = carry_out(decision, catalog=yard.catalog, notifier=yard.notifier, fence=None, now=now, actor=actor)
     return Shipped(
-        release=release, label=label, is_new=True, verdict=verdict, summary=decision.summary, deployment=after
+        release=release,
+        label=label,
+        is_new=True,
+        verdict=verdict,
+        summary=decision.summary,
+        deployment=after,
+        evidence=found,
     )
 
 
@@ -129,6 +138,7 @@ def _report(
     built: Built,
     seen: Evaluation | None,
     verdict: Verdict,
+    found: tuple[Evidence, ...],
     before: Deployment,
     yard: Yard,
     label: str,
@@ -142,6 +152,7 @@ def _report(
         title=f"{capability.name} {label}",
         differences=differences(champion.manifest, built.manifest) if champion else None,
         names={"champion": champion.label if champion else FALLBACK, "fallback": FALLBACK},
+        says=[explanation.says for explanation in explained(verdict, found)],
         selection=built.selection or policy_without_promise(capability, built, yard),
     )
     return yard.objects.put(page)

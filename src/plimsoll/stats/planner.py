@@ -72,11 +72,12 @@ def rate_events_needed(*, limit: float, rate: float, alpha: float, power: float,
         hits = min(n, max(0, math.ceil(n * rate + reach * math.sqrt(n * rate * (1.0 - rate)))))
         return rate_sequence(hits, n, alpha_low=alpha, alpha_high=alpha).high <= limit
 
-    return _first(shown, most)
+    return first_shown(shown, most)
 
 
-def _first(shown: Callable[[int], bool], most: int) -> int | None:
-    """The least n that is shown: doubling, then bisection."""
+def first_shown(shown: Callable[[int], bool], most: int) -> int | None:
+    """The least n ≥ 1 that is ``shown``, for what stays shown once it is; None beyond ``most``. Doubling, then
+    bisection: about 2 log₂ n calls."""
     high = 1
     while not shown(high):
         if high >= most:

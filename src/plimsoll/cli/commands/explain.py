@@ -22,7 +22,7 @@ def explain(
     capability: Annotated[str | None, Parameter(help="Whose release; needed where the home holds several.")] = None,
     shared: Shared = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """Every verdict about a release: its findings, their numbers and their evidence.
+    """Every verdict about a release: each finding in a sentence, its numbers and evidence, and how much more it takes.
 
     Example: plimsoll explain 3f2a91
     """
@@ -55,14 +55,16 @@ def _document(catalog: CatalogReader, row: ReleaseRow) -> dict[str, Any]:
 
 
 def _decision(line: Line) -> dict[str, Any]:
-    from plimsoll.cli.verdicts import reasons, verdict_of
+    from plimsoll.cli.verdicts import explanations, reasons, verdict_of
+    from plimsoll.kernel.replay import stored
 
     entry = line.entry
     said = {"seq": line.seq, "at": entry.at, "kind": entry.kind, "summary": entry.summary, "actor": entry.actor}
     verdict = verdict_of(entry.body)
     if verdict is None:
         return said
-    return said | {"verdict": verdict, "reasons": reasons(verdict)}
+    explained = explanations(*stored(entry.body))
+    return said | {"verdict": verdict, "reasons": reasons(verdict), "explanations": explained}
 
 
 def _page(console: Console, document: dict[str, Any]) -> None:
@@ -112,7 +114,7 @@ def _draw(console: Console, decision: dict[str, Any]) -> None:
     if "verdict" not in decision:
         return
     console.print(f"verdict: {coloured(decision['verdict']['ruling'])}")
-    draw_findings(console, decision["verdict"])
+    draw_findings(console, decision["verdict"], decision["explanations"])
 
 
 def _parts(parts: dict[str, str]) -> str:

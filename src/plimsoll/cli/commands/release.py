@@ -57,6 +57,8 @@ def _report(home: Home, capability: str, shipped: Shipped) -> str:
 def _document(shipped: Shipped) -> dict[str, Any]:
     import msgspec
 
+    from plimsoll.cli.verdicts import explanations
+
     return {
         "release": shipped.release,
         "label": shipped.label,
@@ -64,25 +66,24 @@ def _document(shipped: Shipped) -> dict[str, Any]:
         "state": shipped.deployment.states.get(shipped.release, "candidate"),
         "summary": shipped.summary,
         "verdict": msgspec.to_builtins(shipped.verdict) if shipped.verdict else None,
+        "explanations": explanations(shipped.verdict, shipped.evidence) if shipped.verdict else [],
     }
 
 
 def _page(console: Console, document: dict[str, Any]) -> None:
     from plimsoll.cli.page import coloured, escaped
-    from plimsoll.cli.verdicts import draw_findings, reasons
+    from plimsoll.cli.verdicts import draw_findings
     from plimsoll.kernel.digest import short
 
     console.print(escaped(document["summary"]), soft_wrap=True)
     verdict = document["verdict"]
     if verdict is None:
         return
-    draw_findings(console, verdict)
+    draw_findings(console, verdict, document["explanations"])
     console.print(f"gate: {coloured(verdict['ruling'])}")
     if document["report"]:
         console.print(f"the report, with plots: {escaped(document['report'])}", soft_wrap=True)
     if verdict["ruling"] == "pass":
         console.print(f"\nIt is {document['state']} and waits for its rollout: [bold]plimsoll up[/bold]")
         return
-    for reason in reasons(verdict):
-        console.print(f"  {escaped(reason)}", soft_wrap=True)
     console.print(f"\nSee its numbers again: [bold]plimsoll explain {short(document['release'])}[/bold]")

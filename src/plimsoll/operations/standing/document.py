@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from plimsoll.kernel.digest import short
+from plimsoll.kernel.explanation import explained, waiting
+from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.ports import CatalogReader, ReleaseRow
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.kernel.rollout import Deployment, shares
+from plimsoll.kernel.replay import has_verdict, stored
+from plimsoll.kernel.rollout import Deployment, Rollout, shares
+
+NEWEST_LINES = 10
+"""Of a release on its way: people may have written to the ledger since the loop last looked."""
 
 LETS_GO_ON = {
     "evidence": "goes on by itself when the evidence can be trusted again",
@@ -44,7 +51,7 @@ def standing_of(catalog: CatalogReader, capability: str) -> dict[str, Any]:
         "live": _live(deployment, names),
         "comes_back": _release(deployment.predecessor or ("fallback" if deployment.has_fallback else ""), names),
         "shares": {names.of(release): share for release, share in shares(deployment).items()},
-        "rollout": _rollout(deployment, names),
+        "rollout": _rollout(deployment, names, catalog),
         "queue": [_release(digest, names) for digest in deployment.queue],
         "known_bad": [_release(digest, names) | {"reason": why} for digest, why in deployment.known_bad.items()],
         "incidents": [
@@ -79,7 +86,7 @@ def _live(deployment: Deployment, names: Names) -> dict[str, Any]:
     }
 
 
-def _rollout(deployment: Deployment, names: Names) -> dict[str, Any] | None:
+def _rollout(deployment: Deployment, names: Names, catalog: CatalogReader) -> dict[str, Any] | None:
     rollout = deployment.rollout
     if rollout is None:
         return None
@@ -100,7 +107,20 @@ def _rollout(deployment: Deployment, names: Names) -> dict[str, Any] | None:
         "held_for": rollout.held_for,
         "held_by": rollout.held_by,
         "waits_for": rollout.waits_for,
+        "needs": _needs(rollout, catalog),
     }
+
+
+def _needs(rollout: Rollout, catalog: CatalogReader) -> str:
+    """How much more evidence would decide, by what the last look at this stage saw; empty where that cannot be said."""
+    if rollout.state is State.HELD or not rollout.looked:
+        return ""
+    for line in islice(catalog.ledger(subject=rollout.release, newest_first=True), NEWEST_LINES):
+        if line.entry.at < rollout.since:
+            break
+        if has_verdict(line.entry.body):
+            return waiting(explained(*stored(line.entry.body)))
+    return ""
 
 
 def waiting_for(rollout: Mapping[str, Any]) -> str:
@@ -109,4 +129,5 @@ def waiting_for(rollout: Mapping[str, Any]) -> str:
     if rollout["state"] == "held":
         return f"{rollout['held_for']} ({LETS_GO_ON.get(rollout['held_by'], 'plimsoll rollout resume')})"
     said = rollout["waits_for"] or f"{rollout['closed_blocks']} of {rollout['blocks']} blocks closed"
-    return f"{said}; {deadline}"
+    needs = f"; {rollout['needs']}" if rollout.get("needs") else ""
+    return f"{said}{needs}; {deadline}"
