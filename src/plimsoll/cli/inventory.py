@@ -29,6 +29,7 @@ COMMANDS = (
     _command("status", "What is live, what waits, for what and until when", "Watch"),
     _command("explain", "Every verdict about a release, with its numbers and evidence", "Watch"),
     _command("log", "The ledger: what was decided, when and why; verify it; ask what was live then", "Watch"),
+    _command("diff", "What changed between two releases, and what that did", "Watch"),
     _command("replay", "Judge past verdicts again from the ledger, and say whether they are the same", "Watch"),
     _command("doctor", "Look a set-up over: what is wrong with it, and what to do", "Watch"),
     _command("events", "Ask the recorded events with SQL", "Watch"),

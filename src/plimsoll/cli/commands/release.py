@@ -20,6 +20,12 @@ def release(
     path: Annotated[Path, Parameter(help="The capability's folder.", name="PATH")] = Path(),
     *,
     label: Annotated[str, Parameter(help="What people call it; default: v1, v2, …", show_default=False)] = "",
+    junit: Annotated[
+        Path | None, Parameter(help="Also write the verdict as JUnit XML, for a CI system.", show_default=False)
+    ] = None,
+    markdown: Annotated[
+        Path | None, Parameter(help="Also write it as Markdown, for a pull request.", show_default=False)
+    ] = None,
     shared: Shared = Options(),  # noqa: B008 - frozen
 ) -> int:
     """Check, snapshot, train, package, measure and judge; if the gate passes, queue for the rollout.
@@ -31,14 +37,18 @@ def release(
     """
     from plimsoll.app import open_home
     from plimsoll.capability import load
+    from plimsoll.cli.gatefiles import GateFiles
     from plimsoll.cli.page import working
     from plimsoll.cli.person import actor
     from plimsoll.operations import ship
 
     capability, settings = load(path), shared.settings(path)
+    files = GateFiles(junit, markdown)
     with open_home(settings) as home, working(quiet=shared.json) as say:
-        shipped = ship(capability, home.yard(say=say), label=label, actor=actor())
+        with files.even_without_a_verdict(capability.name):
+            shipped = ship(capability, home.yard(say=say), label=label, actor=actor())
         report = _report(home, capability.name, shipped)
+        files.write(home.catalog, capability.name, shipped, report)
     shared.answer({**_document(shipped), "report": report}, _page)
     return 0 if shipped.verdict is None or shipped.verdict.ruling.value == "pass" else 1
 
