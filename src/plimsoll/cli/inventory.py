@@ -31,6 +31,7 @@ COMMANDS = (
     _command("log", "The ledger: what was decided, when and why; verify it; ask what was live then", "Watch"),
     _command("diff", "What changed between two releases, and what that did", "Watch"),
     _command("replay", "Judge past verdicts again from the ledger, and say whether they are the same", "Watch"),
+    _command("whatif", "What another policy would have decided in every past rollout, and its cost", "Watch"),
     _command("doctor", "Look a set-up over: what is wrong with it, and what to do", "Watch"),
     _command("events", "Ask the recorded events with SQL", "Watch"),
     _command("backup", "Write the home into one archive, while it serves", "Watch"),
