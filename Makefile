@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-build-isolation
 CLIENTS := .venv-triton/.ready .venv-kserve/.ready
 
-.PHONY: demo test test-torch lint bench lock clean
+.PHONY: demo test test-torch fuzz lint bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo                ## rehearse the flights: a real year through the whole loop
@@ -26,6 +26,16 @@ $(VENV)-torch/.done: requirements/build.txt requirements/dev.txt pyproject.toml
 	@$(VENV)-torch/bin/python -m pip --disable-pip-version-check install -q $(TORCH)
 	@$(VENV)-torch/bin/python -m pip --disable-pip-version-check install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Led by coverage, for so many seconds a target; what breaks a promise is left as crash-TARGET-….
+FUZZ_S ?= 60
+FUZZED ?= infer binary grpc fields headers packed http
+fuzz: .venv-fuzz/.ready            ## stranger's bytes, tried by atheris: a few minutes
+	@for target in $(FUZZED); do \
+	  echo "==> $$target, for $(FUZZ_S) s"; \
+	  PYTHONPATH=src:tests .venv-fuzz/bin/python -m fuzz.run $$target -max_total_time=$(FUZZ_S) \
+	    -artifact_prefix=crash-$$target- -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
 
 lint: $(VENV)/.dev                 ## code only: what the documents quote is laid out by hand
 	$(BIN)/ruff check .
@@ -56,8 +66,9 @@ $(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
 	@touch $@
 
 # Clients that we did not write, for tests/conformance: they disagree with us, and with each other, about protobuf.
+# And atheris, which is for Linux and macOS only.
 .venv-%/.ready: requirements/%.txt
-	@echo "==> installing the pinned, hashed dependencies of $*'s client into .venv-$* (about a minute)"
+	@echo "==> installing the pinned, hashed dependencies of $* into .venv-$* (about a minute)"
 	@$(PYTHON) -m venv .venv-$*
 	@.venv-$*/bin/python -m pip --disable-pip-version-check install --require-hashes --only-binary :all: --progress-bar on -r $<
 	@touch $@
@@ -72,6 +83,7 @@ lock:
 	$(LOCK) --group build -o requirements/build.txt
 	$(LOCK) --group triton -o requirements/triton.txt
 	$(LOCK) --group kserve -o requirements/kserve.txt
+	$(LOCK) pyproject.toml --extra serve --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 
 clean:
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache

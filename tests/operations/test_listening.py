@@ -171,6 +171,6 @@ def test_what_can_never_be_rows_is_put_aside(
 
 def test_a_message_is_rows_or_an_error() -> None:
     assert rows_of(b' [{"a": 1}]') == rows_of(b'{"a": 1}\n\n') == [{"a": 1}]
-    for data in (b"[1]", b"nonsense", b"\xff"):
+    for data in (b"[1]", b"nonsense", b"\xff", b'{"\x80": 1}', b'[{"\x80": 1}]', b'{"a":' * 100_000):
         with pytest.raises(UsageError, match="no row"):
             rows_of(data)

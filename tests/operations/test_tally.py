@@ -71,6 +71,17 @@ def test_everything_is_counted_by_release_and_hour() -> None:
     assert [c.hits for c in t.counts(at_most("latency_p95_ms", 50), "r1", after="", until="9")] == [0, 0]
 
 
+def test_a_kept_answer_says_nothing_of_how_the_release_does_now() -> None:
+    """It took no time and cannot fail: enough of them would hide that every fresh answer is slow or an error."""
+    t = tally()
+    fresh = asked("e1", T0, {"r1": None}, served="r1")
+    kept = asked("e2", T0, {"r1": 0.9}, served="r1")
+    t.read([*fresh, *(msgspec.structs.replace(r, cached=True) if isinstance(r, Event) else r for r in kept)])
+    for limit in (at_most("error_rate", 0.1), at_most("latency_p95_ms", 50)):
+        assert [c.n for c in t.counts(limit, "r1", after="", until="9")] == [1]
+    assert t.served == {"r1": 2}
+
+
 def test_hours_are_counted_after_one_and_until_another() -> None:
     """What was looked at once is not looked at again."""
     t = tally()

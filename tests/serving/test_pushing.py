@@ -28,6 +28,8 @@ def test_rows_come_in_three_forms(body: bytes, kind: str, rows: object, ids: obj
         (b"[1]", "", "object"),
         (b'{"row": []}', "", "row"),
         (b'{"a": 1}\n{"a": ', "application/x-ndjson", "line 2"),
+        (b'{"a": 1}\n{"\x80": 1}', "application/x-ndjson", "line 2"),
+        (b'{"a":' * 100_000, "application/x-ndjson", "line 1"),
         (b"\xff", "application/x-ndjson", "line 1"),
     ],
 )

@@ -44,7 +44,7 @@ def _lines(lines: Iterable[bytes], place: str) -> Iterator[dict[str, Any]]:
         if line.strip():
             try:
                 yield msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise UsageError(f"{place}, line {number}: no row: {error}", hint="one JSON object a line") from error
 
 

@@ -113,7 +113,7 @@ def refusal(status: int, said: bytes, retry_after: str | None) -> PlimsollError:
     """The server's ``{"error": …}`` as the error it was there."""
     try:
         details = msgspec.json.decode(said, type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # a proxy's page, perhaps
         details = {}
     message = str(details.pop("error", "") or f"the server answered with status {status}")
     if status in (429, 503, 504):

@@ -156,5 +156,5 @@ def rows_of(data: bytes) -> list[dict[str, Any]]:
         if data.lstrip()[:1] == b"[":
             return msgspec.json.decode(data, type=list[dict[str, Any]])
         return [msgspec.json.decode(line, type=dict[str, Any]) for line in data.splitlines() if line.strip()]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"no row: {error}", hint="one JSON object a line, or a list of them") from error

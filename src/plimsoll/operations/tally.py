@@ -126,7 +126,8 @@ class Tally:
             block, row = self._asked(event)
             block.hour = hour
             self._score(event.served, block, row)
-        self._measure(event.served, hour)
+        if not event.cached:  # what was said before tells nothing of how the release does now
+            self._measure(event.served, hour)
         self.served[event.served.release if event.action != "fallback" else "fallback"] += 1
         for metric, actions in (("abstention_rate", ENDS), ("fallback_rate", ("fallback",))):
             self._count(event.served.release, metric, hour, hit=event.action in actions)

@@ -109,16 +109,17 @@ class Metrics:
         for event, _, recorded, _ in replies:
             served = event.served
             answers[served.role, event.action] += 1
-            latency = self._latency.get(served.role) or self._latency.setdefault(served.role, Buckets())
-            latency.add(served.latency_ms * 0.001)
+            if event.cached:
+                self.hits += 1
+            else:
+                latency = self._latency.get(served.role) or self._latency.setdefault(served.role, Buckets())
+                latency.add(served.latency_ms * 0.001)
             if event.tenant:
                 tenants.add(event.tenant)
             if event.reason:
                 reasons[event.reason] += 1
             if served.error:
                 self._errors[served.role] += 1
-            if event.cached:
-                self.hits += 1
             if event.cost_usd:
                 self.cost_usd += event.cost_usd
             if not recorded:

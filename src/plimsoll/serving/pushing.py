@@ -44,5 +44,5 @@ def read_rows(body: bytes, content_type: str) -> tuple[list[dict[str, Any]], lis
 def _line(number: int, line: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"line {number} is no row: {error}", hint="one JSON object a line") from error

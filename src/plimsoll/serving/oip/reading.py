@@ -42,6 +42,8 @@ class InferBody(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(InferBody)
+_MOST_DIGITS = 18
+"""Of a length: Python refuses to read an integer of thousands."""
 
 
 def read_request(body: bytes, form: Form, task: str, header_length: str | None = None) -> InferRequest:
@@ -67,7 +69,8 @@ def read_request(body: bytes, form: Form, task: str, header_length: str | None =
 
 
 def _json_bytes(header_length: str, size: int) -> int:
-    if not (header_length.isascii() and header_length.isdecimal()) or int(header_length) > size:
+    digits = header_length.isascii() and header_length.isdecimal() and len(header_length) <= _MOST_DIGITS
+    if not digits or int(header_length) > size:
         raise UsageError(
             f"Inference-Header-Content-Length is {header_length!r:.40}, and the body has {size} bytes",
             hint="it is the length of the JSON in bytes; the binary tensors follow it",
