@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from plimsoll.kernel.case import Decision
+from plimsoll.kernel.digest import canonical
 from plimsoll.kernel.enqueue import gated
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.ports import ReleaseRow
@@ -14,7 +15,7 @@ from plimsoll.kernel.verdict import Block, Evidence, Policy, judge
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.notify import LogNotifier
 from plimsoll.settings import Settings
-from plimsoll.store import SegmentLog, SqlCatalog
+from plimsoll.store import LocalObjects, SegmentLog, SqlCatalog
 
 T0 = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
@@ -24,12 +25,12 @@ def blocks(mean: float, *, missing: int = 0) -> tuple[Block, ...]:
     return tuple(Block(f"2025-02-{i + 1:02}", 100, v, v, v, -9.0, missing) for i, v in enumerate(values))
 
 
-def manifest(seed: int, features: list[str], **settings: object) -> Manifest:
+def manifest(seed: int, code: str, features: list[str], **settings: object) -> Manifest:
     answer = {"abstain_below": 0.1 * seed}
     schema = {"inputs": [{"name": name} for name in features]}
     return Manifest(
         capability="returns",
-        artifacts={"model": f"{seed}" * 64},
+        artifacts={"model": f"{seed}" * 64, "code": code},
         snapshots={"orders": "a" * 64},
         settings={"seed": seed, "answer": answer, "schema": schema, **settings},
     )
@@ -41,7 +42,12 @@ def two(tmp_path):
     settings = Settings(home=tmp_path / "home")
     settings.home.mkdir()
     catalog = SqlCatalog(settings.catalog_url)
-    made = {"old": manifest(1, ["hour", "shop"]), "new": manifest(2, ["hour", "price"], drill={"latency_ms": 1})}
+    objects = LocalObjects(settings.objects)
+    codes = [objects.put(canonical({"train": "t", "view weather": name})) for name in "ab"]
+    made = {
+        "old": manifest(1, codes[0], ["hour", "shop"]),
+        "new": manifest(2, codes[1], ["hour", "price"], drill={"latency_ms": 1}),
+    }
     for label, m in made.items():
         row = ReleaseRow(digest=m.digest, capability="returns", manifest=m, label=label, created_at=T0)
         catalog.add_release(row)
@@ -102,6 +108,12 @@ def test_diff_names_what_changed_by_part(run, two):
     assert features["gone"] == [{"name": "shop"}] and features["new"] == [{"name": "price"}]
     assert parts["threshold"][0]["path"] == "settings.answer.abstain_below" and not parts["answer policy"]
     assert parts["parameters"][0]["b"] == 2 and parts["model"] and parts["other"] and not parts["data"]
+
+
+def test_diff_says_which_code_changed(run, two):
+    """By name, as the code artifact lists it; what is the same is not there."""
+    code = run("diff", "old", "new", "--home", two, "--json").document["parts"]["code"]
+    assert [c["path"] for c in code] == ["artifacts.code", "view weather"] and code[1]["b"] == "b"
 
 
 def test_quality_is_paired_by_the_nearest_way(run, two):

@@ -56,6 +56,19 @@ def written(found: Any, verdict: Verdict, **more: Any) -> str:
     ).decode()
 
 
+def test_each_finding_is_said_in_a_sentence_where_it_is_given(found: Any, verdict: Verdict) -> None:
+    """Beside its requirement, escaped; and without sentences the page is as it was."""
+    says = [f"Sentence {i} <b>" for i in range(len(verdict.findings))]
+    page = written(found, verdict, says=says)
+    assert all(f"Sentence {i} &lt;b&gt;" in page for i in range(len(says)))
+    assert "Sentence" not in written(found, verdict)
+
+
+def test_what_is_left_of_zero_is_shown_as_zero() -> None:
+    """A headline never shows the noise of a sum."""
+    assert sheet.number(-2.143e-13) == "0.0000" and sheet.signed(3e-12) == "+0.0000" and sheet.number(2e-5) == "2.0e−05"
+
+
 def test_the_page_says_what_was_decided_and_why(found: Any, verdict: Verdict) -> None:
     """The headline, the sentence of each requirement that decided, and every finding."""
     text = written(found, verdict)

@@ -77,11 +77,6 @@ def when(value: Any) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
-def number(value: Any) -> str:
-    """Four significant digits; a dash where there is none."""
-    return "–" if value is None else f"{value:.4g}"
-
-
 @contextmanager
 def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Says what is being done while it is done: a spinner on a terminal, a line each elsewhere, on stderr."""

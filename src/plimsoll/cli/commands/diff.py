@@ -31,11 +31,14 @@ def diff(
     """
     from plimsoll.cli.reading import look, only_capability
     from plimsoll.operations.contrast.document import contrast
+    from plimsoll.store import LocalObjects
 
     settings = shared.settings()
+    objects = LocalObjects(settings.objects) if settings.objects.is_dir() else None
     with look(settings) as catalog:
         name = only_capability(catalog, capability)
-        document = contrast(catalog, catalog.release(name, a), catalog.release(name, b), settings.segments)
+        old, new = catalog.release(name, a), catalog.release(name, b)
+        document = contrast(catalog, old, new, settings.segments, objects)
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(_markdown(document), encoding="utf-8")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.figure import figure, share
-from plimsoll.kernel.ports import CatalogReader, ReleaseRow
-from plimsoll.operations.contrast.parts import parts_of
+from plimsoll.kernel.ports import CatalogReader, Objects, ReleaseRow
+from plimsoll.operations.contrast.parts import codes_of, parts_of
 from plimsoll.operations.contrast.quality import alone, evidence_of, paired
 from plimsoll.operations.contrast.running import running
 
@@ -25,8 +25,13 @@ RUNNING = (
 _WAYS = {"direct": "paired row by row", "same": "the same blocks", "third": "both against"}
 
 
-def contrast(catalog: CatalogReader, a: ReleaseRow, b: ReleaseRow, segments: Path) -> dict[str, Any]:
-    """What changed from ``a`` to ``b``, and what that did."""
+def contrast(
+    catalog: CatalogReader, a: ReleaseRow, b: ReleaseRow, segments: Path, objects: Objects | None
+) -> dict[str, Any]:
+    """What changed from ``a`` to ``b``, and what that did. ``objects``: where the list of their code is kept, if it is."""
+    parts = parts_of(a.manifest, b.manifest)
+    if objects is not None:
+        parts["code"] += codes_of(objects, a.manifest, b.manifest)
     of_a = evidence_of(catalog.ledger(subject=a.digest))
     of_b = evidence_of(catalog.ledger(subject=b.digest))
     ran = running(segments, a.digest, b.digest)
@@ -34,7 +39,7 @@ def contrast(catalog: CatalogReader, a: ReleaseRow, b: ReleaseRow, segments: Pat
         "capability": a.capability,
         "a": _named(a),
         "b": _named(b),
-        "parts": parts_of(a.manifest, b.manifest),
+        "parts": parts,
         "quality": paired(a.digest, of_a, b.digest, of_b),
         "alone": alone(of_a, of_b),
         "running": {"a": ran.get(a.digest), "b": ran.get(b.digest)},

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from plimsoll.kernel.manifest import Manifest, differences
+from plimsoll.kernel.ports import Objects
 
 PARTS = (
     ("snapshots", "data"),
@@ -33,6 +36,21 @@ def parts_of(a: Manifest, b: Manifest) -> dict[str, list[dict[str, Any]]]:
         part = next((part for prefix, part in PARTS if _under(path, prefix)), "other")
         found.setdefault(part, []).append(_change(path, before, after))
     return found
+
+
+def codes_of(objects: Objects, a: Manifest, b: Manifest) -> list[dict[str, Any]]:
+    """Which code changed, by name (``train``, ``view weather``): what the two code artifacts list. Empty where they are
+    the same, or no longer kept."""
+    digests = [m.artifacts.get("code", "") for m in (a, b)]
+    if len(set(digests)) == 1 or not all(digest and objects.has(digest) for digest in digests):
+        return []
+    before, after = (msgspec.json.decode(objects.get(digest), type=dict[str, str]) for digest in digests)
+    names = sorted(before.keys() | after.keys())
+    return [
+        {"path": name, "a": before.get(name), "b": after.get(name)}
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
 
 
 def _under(path: str, prefix: str) -> bool:
