@@ -7,11 +7,9 @@ from itertools import islice
 from typing import Any
 
 from plimsoll.kernel.digest import short
-from plimsoll.kernel.explanation import explained, waiting
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.ports import CatalogReader, ReleaseRow
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.kernel.replay import has_verdict, stored
 from plimsoll.kernel.rollout import Deployment, Rollout, shares
 
 NEWEST_LINES = 10
@@ -115,6 +113,9 @@ def _needs(rollout: Rollout, catalog: CatalogReader) -> str:
     """How much more evidence would decide, by what the last look at this stage saw; empty where that cannot be said."""
     if rollout.state is State.HELD or not rollout.looked:
         return ""
+    from plimsoll.kernel.explanation import explained, waiting  # most looks at a home find nothing on its way
+    from plimsoll.kernel.replay import has_verdict, stored
+
     for line in islice(catalog.ledger(subject=rollout.release, newest_first=True), NEWEST_LINES):
         if line.entry.at < rollout.since:
             break
