@@ -151,8 +151,10 @@ def test_last_answers_are_bounded() -> None:
 
 def test_before_the_first_release_the_rule_answers_and_says_why(yard: Any) -> None:
     """Release zero is not an oddity, and nobody else is asked."""
-    (event,) = yard.pipeline().answer(yard.questions(1), live(FALLBACK))
+    (reply,) = yard.pipeline().reply(turn_of(yard.questions(1)), live(FALLBACK))
+    event = reply.event
     assert (event.action, event.reason, event.served.release) == ("fallback", "no_release", FALLBACK)
+    assert reply.says == "No release is live. This answer comes from a simple rule."
 
 
 def test_a_manifest_with_an_unknown_policy_is_refused(yard: Any) -> None:

@@ -34,7 +34,7 @@ SENTENCES = {
     "unavailable": "Something that the answer needs is away.",
     "not_ready": "The current release is not ready here.",
     "circuit_open": "The current release has been failing and is left alone for a while.",
-    "no_release": "No release is live yet.",
+    "no_release": "No release is live.",
     "previous": "This answer comes from the previous release.",
     "fallback": "This answer comes from a simple rule.",
     "cached": "This is the answer that was given earlier.",

@@ -16,7 +16,7 @@ from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
 from plimsoll.features import Ages
 from plimsoll.kernel.ports import EventLog
-from plimsoll.kernel.promise import ENDS
+from plimsoll.kernel.promise import ENDS, AnswerRule
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.kernel.rollout import beside as who_else
@@ -37,6 +37,9 @@ from plimsoll.serving.timing import Timing
 _T = TypeVar("_T")
 DEFAULT_TIMEOUTS: Final = Timeouts()
 _FALLBACK: Final = "fallback"
+_NO_RELEASE: Final = "no_release"
+_SAYS = AnswerRule().sentence(_NO_RELEASE, "fallback")
+"""What release zero's callers are told: there is no manifest that could have other words for it."""
 
 
 class Reply(NamedTuple):
@@ -268,7 +271,7 @@ class Pipeline:
             said = self._ask(name, batch, role, fleet)
         loaded = fleet.loaded.get(name)
         if name == FALLBACK or loaded is None:
-            reasons = ("no_release" if name == FALLBACK else "",) * count
+            reasons = (_NO_RELEASE if name == FALLBACK else "",) * count
             return _Served(said.answers, [_FALLBACK] * count, reasons, (None,) * count, cached, *said[1:3])
         began_ms = self._timing.now_ms()
         judged = self._policy.judge(loaded, [answer.score for answer in said.answers], self._capability.task.kind)
@@ -443,14 +446,12 @@ class Pipeline:
                 strict=True,
             )
         ]
-        if not instead:
-            return [Reply(event, event.served) for event in events]
         return [_reply(event, instead.get(i)) for i, event in enumerate(events)]
 
 
 def _reply(event: Event, instead: Instead | None) -> Reply:
     if instead is None:
-        return Reply(event, event.served)
+        return Reply(event, event.served, says=_SAYS if event.reason == _NO_RELEASE else "")
     return Reply(event, instead.given or event.served, says=instead.says)
 
 
