@@ -99,6 +99,7 @@ def test_what_holds_is_said_with_its_bound_and_limit() -> None:
     assert "is 0.5 better than champion bbbbbbbbbbbb" in said(CLOSE, blocks=days(12, -0.5, spread=0.0)).says
     level = said(at_least("auc", 0.6), blocks=days(14, 0.7), source="gate").says
     assert level.startswith("It holds: auc is 0.7") and level.endswith("at least 0.6 is asked for.")
+    assert ", no lower than 0.6" in level
     slow = said(at_most("latency_p95_ms", 50), counts=(Count("2025-02-01T00", 5, 5000),)).says
     assert "0.1 % of the answers take longer than 50 ms" in slow and "at most 5 % may" in slow
 

@@ -196,16 +196,16 @@ def _measured(e: Evidence, f: Finding) -> str:
         return f"{seen}, {_rate(near)}; at most {may} may"
     if r.definition.counted:
         return f"{f.metric} is {share(f.estimate)}, {_rate(near)}; {asked} {share(r.limit)} is asked for"
-    said = "with no bounds yet" if near is None else f"and {_end(f, near)} {figure(near, f.limit, f.high)}"
+    said = "with no bounds yet" if near is None else f"{_end(f, near)} {figure(near, f.limit, f.high)}"
     return f"{f.metric} is {figure(f.estimate, f.limit, f.high)}, {said}; {asked} {figure(f.limit)} is asked for"
 
 
 def _end(f: Finding, near: float) -> str:
-    return "at least" if near == f.low else "at most"
+    return "no lower than" if near == f.low else "no higher than"
 
 
 def _rate(near: float | None) -> str:
-    return "with no bounds yet" if near is None else f"and could be {share(near)}"
+    return "with no bounds yet" if near is None else f"and may be {share(near)}"
 
 
 def _against(value: float, f: Finding) -> str:
