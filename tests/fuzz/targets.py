@@ -122,7 +122,13 @@ def http(data: bytes) -> None:
     sent, cut = data[1:], data[0] if data else 0
     at = cut % (len(sent) + 1)
     whole, pieces = door().said([sent]), door().said([sent[:at], sent[at:]])
-    assert whole == pieces, (whole, pieces)
+    assert whole == pieces or _early(whole, pieces), (whole, pieces)
+
+
+def _early(whole: list[int], pieces: list[int]) -> bool:
+    """Whether a request was answered (or asked to go on) whose body had not all come, and turned out to be none."""
+    final = [status for status in pieces if status != 100]
+    return whole[-1:] == final[-1:] == [400] and whole[:-1] in (final[:-1], final[:-2])
 
 
 @cache

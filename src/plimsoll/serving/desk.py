@@ -64,6 +64,7 @@ class Desk:
         self._since_ns = 0
         self._waiting = 0
         self._busy = False  # a thread answers a turn: the next one waits for it
+        self._quiet = asyncio.Event()  # something ended: whoever waits for the end looks again
         self._at_work: set[asyncio.Future[None]] = set()
         self._beside: deque[tuple[Event, Deployment]] = deque()
         self._lost: deque[str] = deque(maxlen=100_000)
@@ -77,11 +78,14 @@ class Desk:
         return self._waiting
 
     def put(self, asking: Asking) -> None:
-        """Answer it with the next turn. Raises Unavailable when too many wait, UsageError when a row names no unit."""
+        """Answer it with the next turn. Raises Unavailable when too many wait, UsageError when a row names no unit, and
+        what its ticket does when it has more rows than it may."""
         rows = len(asking.rows)
         if self._waiting + rows > self._most_waiting:
             raise Unavailable(f"{self._waiting} questions are waiting already; the limit is {self._most_waiting}")
         self._maker.check(asking)
+        if rows > 1:  # it was admitted for one, before its body was read
+            asking.ticket.more(rows - 1)
         self._waiting += rows
         self._askings.append(asking)
         if len(self._askings) == 1:
@@ -192,6 +196,7 @@ class Desk:
                 return
             replies = [reply._replace(recorded=False) for reply in replies]
         self._waiting -= len(replies)
+        self._quiet.set()
         recorded_ns = perf_counter_ns()
         start = 0
         for asking in askings:
@@ -204,6 +209,7 @@ class Desk:
 
     def _fail(self, askings: Sequence[Asking], error: BaseException) -> None:
         self._waiting -= sum(len(asking.rows) for asking in askings)
+        self._quiet.set()
         told = error if isinstance(error, Exception) else Unavailable("the server is stopping")
         for asking in askings:
             asking.failed(told)
@@ -245,6 +251,7 @@ class Desk:
 
     def _looked(self, events: Sequence[Event], work: asyncio.Future[None]) -> None:
         self._looking = None
+        self._quiet.set()
         error = work.exception()
         if error is not None:
             self._metrics.lost.inc(len(events))
@@ -255,6 +262,7 @@ class Desk:
     async def close(self) -> None:
         """Wait until every question is answered and the others have had their say; then stop the threads."""
         while self._waiting or self._looking is not None:
-            await asyncio.sleep(0.001)
+            self._quiet.clear()
+            await self._quiet.wait()
         self._answerer.shutdown()
         self._looker.shutdown()

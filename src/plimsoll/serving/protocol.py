@@ -27,7 +27,7 @@ from plimsoll.serving.idempotency import FirstAnswer
 from plimsoll.serving.oip import Written
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal, status_of
-from plimsoll.serving.seams import Span, Ticket
+from plimsoll.serving.seams import OPEN, Span, Ticket
 
 _log = logging.getLogger(__name__)
 
@@ -266,7 +266,7 @@ class HotProtocol(HttpToolsProtocol):
         try:
             ticket = counter.admission.admit(head.headers, counter.capability.name)
         except PlimsollError as error:
-            asked = HotRequest(self, head, NO_TICKET, span)
+            asked = HotRequest(self, head, OPEN, span)
             self._line.append(asked)
             asked.failed(error)
             return
@@ -440,18 +440,6 @@ class HotProtocol(HttpToolsProtocol):
 
 
 _OF_UPGRADES = (b"connection", b"upgrade", b"http2-settings")
-
-
-class _NoTicket:
-    principal = tenant = ""
-    priority = 0
-    deadline_s = 0.0
-
-    def done(self) -> None:
-        """It was never given."""
-
-
-NO_TICKET = _NoTicket()
 
 
 class _Busy:

@@ -39,6 +39,11 @@ class Ticket(Protocol):
     @property
     def deadline_s(self) -> float: ...
 
+    def more(self, questions: int) -> None:
+        """The request has so many questions besides the one that it was admitted for. Raises Limited (429), or UsageError
+        where so many would never be let in."""
+        ...
+
     def done(self) -> None:
         """The request is answered, or given up: its place among those that run at once is free. Called once."""
         ...
@@ -69,6 +74,9 @@ class OpenTicket:
     tenant: Final = ""
     priority: Final = 0
     deadline_s: Final = 0.0
+
+    def more(self, questions: int) -> None:
+        """Nothing counts them."""
 
     def done(self) -> None:
         """There is no place to give back."""

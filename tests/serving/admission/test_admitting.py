@@ -233,6 +233,18 @@ def test_tenants_have_limits_of_their_own(house: House) -> None:
     assert admission.overload.inside == 0
 
 
+def test_a_request_takes_as_much_as_it_asks(house: House) -> None:
+    """Its body says how many questions it has, after it was let in; what it may not have is given back to nobody."""
+    issued = house.issue("shop")
+    admission = house.admission(requests_per_s=10, burst=5)
+    admission.admit(bearer(issued), "late").more(3)
+    with pytest.raises(Limited, match="10 questions a second"):
+        admission.admit(bearer(issued), "late").more(1)
+    house.clocks.passes(1.0)
+    with pytest.raises(UsageError, match="5 questions at once, and this request has 6"):
+        admission.admit(bearer(issued), "late").more(5)
+
+
 def test_keys_of_one_tenant_share_its_limit(house: House) -> None:
     """More keys are no more room."""
     one, other = house.issue("shop"), house.issue("shop")

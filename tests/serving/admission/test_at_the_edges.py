@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 
 from plimsoll import governance
@@ -16,12 +17,14 @@ from plimsoll.sections import Access, Limits
 from plimsoll.serving import open_admission
 from plimsoll.serving.caching import AnswerCache, RedisAnswers
 
+from ..calling import Channel, infer_request
 from ..conftest import Yard, live, make_yard, parcel, toy
-from ..running import Running, running
+from ..running import Running, running, tensor
 from .conftest import House, RedisServer
 
 HOUR = timedelta(hours=1)
 ASK = "/v1/capabilities/parcel-late/ask"
+INFER = "/v2/models/parcel-late/infer"
 
 
 @pytest.fixture
@@ -119,6 +122,38 @@ def test_a_limit_is_a_429_that_says_when(house: House, yard: Yard) -> None:
         status, _, headers = up.call_raw("POST", ASK, {"inputs": parcel(1)}, authorization=f"Bearer {loud}")
         assert status == 429 and headers["retry-after"] == "2"
         assert ask(up, quiet) == 200
+
+
+def test_every_question_of_a_request_counts(house: House, yard: Yard) -> None:
+    """Over both edges: what is put into one request is as much as if it were asked one by one."""
+    tenants = [house.issue(name).credential for name in ("rest", "grpc", "large")]
+    limits = {"requests_per_s": 0.001, "burst": 3}
+    with running(yard, live("fallback"), admission=guarded(house, **limits), grpc_port=0) as up:
+        channel = Channel(up.server.grpc_address)
+
+        def rest(count: int, credential: str = tenants[0]) -> int:
+            return up.call("POST", INFER, {"inputs": parcels(count)}, authorization=f"Bearer {credential}")[0]
+
+        def over_grpc(count: int) -> str:
+            key = [("authorization", f"Bearer {tenants[1]}")]
+            try:
+                channel.call("ModelInfer", infer_request(parcels(count)), metadata=key)
+            except grpc.RpcError as error:
+                return str(error.code().name)  # type: ignore[attr-defined]
+            return "OK"
+
+        assert [rest(2), rest(2), over_grpc(2), over_grpc(2)] == [200, 429, "OK", "RESOURCE_EXHAUSTED"]
+        assert rest(4, tenants[2]) == 400, "it would never fit"
+        channel.close()
+    assert sum(isinstance(record, Event) for record in yard.log.read()[0]) == 4
+
+
+def parcels(count: int) -> list[dict[str, Any]]:
+    return [
+        tensor("parcel", [f"p{i}" for i in range(count)]),
+        tensor("weight", [1.0] * count, "FP64"),
+        tensor("depot", ["north"] * count),
+    ]
 
 
 def now() -> datetime:

@@ -62,19 +62,19 @@ class Lane:
         Raises UsageError for a request that is larger than the burst: it would never fit.
         """
         policy = self.policy
-        if self._rate is not None and questions > policy.burst:
-            raise UsageError(
-                f"{self._who} may ask {policy.burst:g} questions at once, and this request has {questions}",
-                hint="send fewer in one request",
-            )
+        self._fits(questions)
         with self._lock:
-            wait_s = self._rate.take(questions, now_s) if self._rate is not None else 0.0
-            if wait_s:
-                raise self._refusal(f"{policy.per_s:g} questions a second", wait_s)
+            self._take(questions, now_s)
             wait_s = self._slot(now_s) if policy.concurrent else 0.0
             if wait_s:
                 raise self._refusal(f"{policy.concurrent} requests at a time", wait_s)
             self.inside += 1
+
+    def more(self, questions: int, now_s: float) -> None:
+        """A request that was let in turns out to have so many more: only its body says how many. Raises as ``enter``."""
+        self._fits(questions + 1)
+        with self._lock:
+            self._take(questions, now_s)
 
     def leave(self) -> None:
         with self._lock:
@@ -84,6 +84,18 @@ class Lane:
 
     def idle(self, now_s: float) -> bool:
         return self.inside == 0 and (self._rate is None or self._rate.idle(now_s))
+
+    def _fits(self, questions: int) -> None:
+        if self._rate is not None and questions > self.policy.burst:
+            raise UsageError(
+                f"{self._who} may ask {self.policy.burst:g} questions at once, and this request has {questions}",
+                hint="send fewer in one request",
+            )
+
+    def _take(self, questions: int, now_s: float) -> None:
+        wait_s = self._rate.take(questions, now_s) if self._rate is not None else 0.0
+        if wait_s:
+            raise self._refusal(f"{self.policy.per_s:g} questions a second", wait_s)
 
     def _slot(self, now_s: float) -> float:
         if self.inside >= self.policy.concurrent:

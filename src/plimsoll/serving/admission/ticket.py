@@ -24,6 +24,11 @@ class AdmittedTicket(msgspec.Struct, gc=False):
     overload: Overload | None = None
     began_s: float = 0.0
 
+    def more(self, questions: int) -> None:
+        """Raises what ``Lane.more`` does."""
+        if self.lane is not None:
+            self.lane.more(questions, self.began_s)
+
     def done(self) -> None:
         overload = self.overload
         if overload is None:
