@@ -58,6 +58,14 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     record_timeout_ms: Annotated[
         float, Meta(gt=0, description="Milliseconds that the event log may take; then it cannot record.")
     ] = 5_000.0
+    drain_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Seconds that it goes on answering after SIGTERM, not ready any more: as long as a load balancer "
+            "takes to see that.",
+        ),
+    ] = 0.0
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from processes import ORDER, Up, catalog_of, hold_lease, recorded, release_of, run, scaffold, until
+from processes import ORDER, Asking, Up, catalog_of, hold_lease, recorded, release_of, run, scaffold, until
 
 from plimsoll.errors import Unavailable
 
@@ -78,6 +78,24 @@ def test_a_server_that_stops_leaves_deciding_to_the_other_at_once(folder: Path) 
     with Up(folder) as two:
         two.hear("started")
         assert two.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stop_is_seen_before_it_is_felt(folder: Path, workers: str) -> None:
+    """Under load: not ready any more, and still answering; whoever is sent elsewhere then has lost nothing."""
+    with (folder / "plimsoll.toml").open("a") as settings:
+        settings.write("[server]\ndrain_s = 600.0\n")
+    with Up(folder, "--workers", workers) as up:
+        asking = Asking(up.url)
+        asking.until(10)
+        assert up.call("GET", "/health/ready")[0] == 200
+        up.process.send_signal(signal.SIGTERM)
+        until(lambda: up.call("GET", "/health/ready")[0] == 503)
+        asking.until(10)
+        asking.end()
+        assert asking.failed == 0 and up.stop() == 0
+    found = recorded(folder)
+    assert set(asking.acknowledged) <= set(found) and max(found.values()) == 1
 
 
 def test_a_full_disk_is_503_and_afterwards_all_is_well(folder: Path) -> None:

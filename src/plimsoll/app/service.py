@@ -177,6 +177,7 @@ def _server(
             answer_unrecorded=chosen.answer_unrecorded,
             timeouts=Timeouts(chosen.features_timeout_ms, chosen.timeout_ms),
             record_timeout_ms=chosen.record_timeout_ms,
+            drain_s=chosen.drain_s,
             payload_share=settings.events.payload_share,
             shared_port=part.shared_port,
         ),

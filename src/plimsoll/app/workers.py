@@ -12,7 +12,7 @@ from plimsoll.app.service import Part, Say
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
 from plimsoll.serving.listening import listening
-from plimsoll.serving.supervisor import ALIVE, READY, Supervisor
+from plimsoll.serving.supervisor import ALIVE, READY, Limits, Supervisor
 from plimsoll.settings import Settings
 
 LOOP_SILENT_S = 900.0
@@ -77,6 +77,7 @@ def serve_with_workers(
             ["the loop", *(f"worker {n}" for n in range(1, workers + 1))],
             say=say,
             silent_s={0: LOOP_SILENT_S},
+            limits=Limits(drain_s=Limits().drain_s + settings.server.drain_s),
             leads=0,
         )
         scheme = "https" if settings.tls.certificate else "http"
