@@ -264,7 +264,7 @@ def test_the_old_generation_is_dropped(tmp_path: Path) -> None:
 
 
 def test_an_address_that_is_none_is_a_wrong_setting() -> None:
-    with pytest.raises(UsageError, match="no address of Redis"):
+    with pytest.raises(UsageError, match="no Redis URL"):
         RedisOnline("mysql://somewhere")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from plimsoll.circuit import Breaker, Limits, State
-from plimsoll.errors import Unavailable, UsageError
+from plimsoll.errors import Unavailable
+from plimsoll.store.redis_client import redis_client
 
 T = TypeVar("T")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
@@ -17,7 +18,7 @@ class RedisLink:
     """One Redis. ``call`` raises Unavailable within ``timeout_ms``, at once during a pause; pauses grow to 2 s."""
 
     def __init__(self, url: str, *, timeout_ms: float, now: Callable[[], float] = time.monotonic) -> None:
-        self._client = _client(url, timeout_ms / 1000.0)
+        self._client = redis_client(url, timeout_s=timeout_ms / 1000.0)
         self._circuit = Breaker(now, Limits(failures=1, rest_s=_FIRST_PAUSE_S, most_rest_s=_LONGEST_PAUSE_S))
         self.failures = 0
 
@@ -52,22 +53,3 @@ class RedisLink:
 
     def close(self) -> None:
         self._client.close()
-
-
-def _client(url: str, timeout_s: float) -> Any:
-    try:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ModuleNotFoundError as error:
-        raise UsageError("this needs redis, which is not installed", hint="pip install 'plimsoll[redis]'") from error
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=16,
-        )
-    except ValueError as error:
-        raise UsageError(f"{url!r} is no Redis URL", hint="for example redis://127.0.0.1:6379/0") from error

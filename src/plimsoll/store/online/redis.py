@@ -15,13 +15,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
-from plimsoll.errors import Conflict, Unavailable, UsageError
+from plimsoll.errors import Conflict, Unavailable
 from plimsoll.kernel.ports import OnlineRow, OnlineView, Step
 from plimsoll.store.online.memory import Row, moved
 from plimsoll.store.online.scripts import MOVED, TURN_OVER, WRITE
+from plimsoll.store.redis_client import redis_client
 
 BATCH = 1_000
 """Rows in one script: Redis does nothing else meanwhile, for about two milliseconds."""
@@ -43,8 +44,8 @@ class RedisOnline:
     far = True
 
     def __init__(self, url: str, *, prefix: str = "plimsoll", timeout_s: float = 0.05) -> None:
-        self._redis = _client(url, timeout_s)
-        self._writer = _client(url, 10 * timeout_s)
+        self._redis = redis_client(url, timeout_s=timeout_s, again=1)
+        self._writer = redis_client(url, timeout_s=10 * timeout_s, again=1)
         self._prefix = f"{{{prefix}}}:online"
         self._place = url.rpartition("@")[2]
         self._write = self._writer.register_script(WRITE)
@@ -220,27 +221,6 @@ class RedisOnline:
             yield
         except RedisError as error:
             raise Unavailable(f"{what} failed: {error} ({self._place})", hint="is Redis up?") from error
-
-
-def _client(url: str, timeout_s: float) -> Any:
-    try:
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.exceptions import ConnectionError as Broken
-        from redis.retry import Retry
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "online features in Redis need its client, which is not installed", hint="pip install 'plimsoll[redis]'"
-        ) from error
-    try:
-        return Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 1, supported_errors=(Broken,)),
-        )
-    except ValueError as error:
-        raise UsageError(f"{url!r} is no address of Redis", hint="for example redis://127.0.0.1:6379/0") from error
 
 
 def _value(known_at_us: int, packed: bytes) -> bytes:
