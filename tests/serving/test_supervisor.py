@@ -21,6 +21,8 @@ if behaviour == "wrong":
 stopping = threading.Event()
 if behaviour == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+elif behaviour == "patient":
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, lambda *_: stopping.set()))
 else:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
 os.write(pipe, b"+")
@@ -134,6 +136,20 @@ def test_a_worker_that_does_not_drain_is_killed_in_the_end(start) -> None:
     running.workers()
     assert running.close() == 0
     assert "did not drain" in running.until("did not drain")
+
+
+@pytest.mark.parametrize(("behaviour", "signals"), [("patient", 2), ("stubborn", 3)])
+def test_who_asks_again_means_it(start, behaviour: str, signals: int) -> None:
+    """A second signal ends the workers' wait for whoever still sends them requests; a third one everything."""
+    running = start(behaviour, drain_s=600.0)
+    workers = running.workers()
+    for _ in range(signals - 1):
+        running.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.process.wait(timeout=0.3)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(timeout=30) == 0
+    assert all(gone(pid) for pid in workers.values())
 
 
 def test_workers_that_cannot_start_end_everything_with_their_code(start) -> None:

@@ -73,6 +73,7 @@ class Supervisor:
         self._command = command
         self._say = say
         self._limits = limits or Limits()
+        self._asked_to_stop = 0
         patience = silent_s or {}
         self._workers = [_Worker(n, name, patience.get(n, self._limits.silent_s)) for n, name in enumerate(names)]
         self._leader = None if leads is None else self._workers[leads]
@@ -171,7 +172,7 @@ class Supervisor:
             assert worker.process is not None
             allowed = self._limits.start_s if worker.state == "starting" else worker.silent_s
             if self._stopping_until and now >= self._stopping_until:
-                self._say(f"{worker.name} did not drain within {self._limits.drain_s:g} s and is killed")
+                self._say(f"{worker.name} did not drain in time and is killed")
                 worker.process.kill()
             elif now - worker.heard_at > allowed:
                 self._say(f"{worker.name} has given no sign of life for {allowed:g} s and is killed")
@@ -209,13 +210,16 @@ class Supervisor:
             if number == signal.SIGHUP:
                 self._to_replace = [w for w in self._workers if w.state == "ready"]
                 self._say(f"replacing {len(self._to_replace)} workers, one by one")
-            elif self._stopping_until:
-                self._stopping_until = time.monotonic()  # asked a second time: at once
             else:
                 self._stop()
 
     def _stop(self) -> None:
-        self._stopping_until = time.monotonic() + self._limits.drain_s
+        """Ask all of them to end; asked a second time, not to wait any more; a third time, they are killed."""
+        self._asked_to_stop += 1
+        if self._asked_to_stop > 2:
+            self._stopping_until = time.monotonic()
+            return
+        self._stopping_until = self._stopping_until or time.monotonic() + self._limits.drain_s
         for worker in self._running():
             assert worker.process is not None
             worker.process.terminate()
