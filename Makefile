@@ -31,9 +31,9 @@ $(VENV)-torch/.done: requirements/build.txt requirements/dev.txt pyproject.toml
 FUZZ_S ?= 60
 FUZZED ?= infer binary grpc fields headers packed http
 fuzz: .venv-fuzz/.ready            ## stranger's bytes, tried by atheris: a few minutes
-	@for target in $(FUZZED); do \
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT; for target in $(FUZZED); do \
 	  echo "==> $$target, for $(FUZZ_S) s"; \
-	  PYTHONPATH=src:tests .venv-fuzz/bin/python -m fuzz.run $$target -max_total_time=$(FUZZ_S) \
+	  TMPDIR=$$scratch PYTHONPATH=src:tests .venv-fuzz/bin/python -m fuzz.run $$target -max_total_time=$(FUZZ_S) \
 	    -artifact_prefix=crash-$$target- -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
