@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_model(rows: Any) -> None:
 
     def bytes_of(seed: int) -> bytes:
         model = train(boosted, rows, {"trees": 10}, seed)
-        return package(model, names=rows.names, task="binary", sample=rows.X).onnx
+        return package(model, names=rows.names, task="binary", sample=rows.X).model
 
     assert bytes_of(1) == bytes_of(1) != bytes_of(2)
 

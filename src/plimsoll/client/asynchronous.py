@@ -45,6 +45,7 @@ class AsyncClient:
         self._timeout_s, self._retries = timeout_s, retries
         self._budget = RetryBudget()
         self._errors = (aiohttp.ClientError, TimeoutError, OSError)
+        self._stale = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
         self._connections, self._tls = connections, tls
         self._origin = f"{self._at.parts.scheme}://{self._at.parts.netloc}"
         self._session: aiohttp.ClientSession | None = None
@@ -85,19 +86,28 @@ class AsyncClient:
             await asyncio.sleep(pause_s)
 
     async def _once(self, request: Request, left_s: float) -> bytes:
-        session = self._open()
-        headers = {**request.headers, **timeout_header(left_s)}
+        until_s = time.monotonic() + left_s
         try:
-            async with (
-                asyncio.timeout(left_s),
-                session.post(self._origin + request.path, data=request.body, headers=headers) as response,
-            ):
-                said = await response.read()
+            async with asyncio.timeout(left_s):
+                way = _Way()
+                try:
+                    status, said, retry_after = await self._sent(request, until_s, way)
+                except self._stale:
+                    if not way.kept:
+                        raise
+                    # closed by the server while it was idle: nothing was lost but the connection
+                    status, said, retry_after = await self._sent(request, until_s, way)
         except self._errors as error:
             raise self._at.away(error) from error
-        if response.status != 200:
-            raise refusal(response.status, said, response.headers.get("retry-after"))
+        if status != 200:
+            raise refusal(status, said, retry_after)
         return said
+
+    async def _sent(self, request: Request, until_s: float, way: _Way) -> tuple[int, bytes, str | None]:
+        headers = {**request.headers, **timeout_header(until_s - time.monotonic())}
+        url = self._origin + request.path
+        async with self._open().post(url, data=request.body, headers=headers, trace_request_ctx=way) as response:
+            return response.status, await response.read(), response.headers.get("retry-after")
 
     def _open(self) -> aiohttp.ClientSession:
         """The session, opened in the loop that uses it; no timeout of its own, no proxy from the environment."""
@@ -106,5 +116,20 @@ class AsyncClient:
 
             connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._tls or True)
             nothing = aiohttp.ClientTimeout(total=None)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=nothing, auto_decompress=True)
+            watch = aiohttp.TraceConfig()
+            watch.on_connection_reuseconn.append(_kept)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=nothing, trace_configs=[watch])
         return self._session
+
+
+class _Way:
+    """How an attempt got to the server: over a connection that was kept from an earlier one?"""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept = False
+
+
+async def _kept(session: aiohttp.ClientSession, attempt: Any, parameters: Any) -> None:
+    attempt.trace_request_ctx.kept = True

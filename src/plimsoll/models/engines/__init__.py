@@ -91,7 +91,8 @@ def adapter_for(path: Path) -> Adapter:
     if path.suffix.lower() not in known:
         raise UsageError(
             f"{path} is no model that can be read: there is an engine for files that end in {', '.join(sorted(known))}",
-            hint="a pickle (.pkl, .joblib) is never loaded: save it with skops, or export it as ONNX",
+            hint="a pickle (.pkl, .joblib) is never loaded: save it with skops, or export it as ONNX; an unfitted "
+            "scikit-learn pipeline is given as --sklearn FILE.py:NAME",
         )
     return known[path.suffix.lower()]
 

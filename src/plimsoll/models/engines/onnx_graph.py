@@ -45,10 +45,10 @@ class OnnxEngine:
         self.names: tuple[str, ...] = tuple(json.loads(meta["names"]))
         self.classes: tuple[str, ...] = tuple(json.loads(meta.get("classes", "[]")))
         self.native = meta.get("loops") != "yes"
-        self._single = self.task != "multiclass"
         self._width = len(self.names)
         self._bound = threading.local()
-        self._alone = b"TreeEnsemble" in onnx
+        self._alone = b"TreeEnsemble" in onnx  # a row alone gets the bits that it gets among others
+        self._single = self._alone and self.task != "multiclass"
 
     def predict(self, matrix: Matrix) -> Scores:
         """See :class:`Engine`."""
