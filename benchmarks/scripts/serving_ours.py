@@ -26,7 +26,7 @@ from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.ports import Commit, ReleaseRow
 from plimsoll.kernel.requirement import at_least, at_most
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.serving import RequestLog, Server, ServerSettings, open_admission, open_cache, open_tracer
+from plimsoll.serving import Counter, House, RequestLog, Server, ServerSettings, open_admission, open_cache, open_tracer
 from plimsoll.settings import Access, Cache, Limits, Tracing
 from plimsoll.store import GuardedOnline, LocalObjects, Pepper, SegmentLog, SqlCatalog, SqliteOnline
 
@@ -142,8 +142,7 @@ def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
     limits = Limits(requests_per_s=1e6, concurrent=5_000) if "limit" in policies else Limits()
     admission = open_admission(Access(required="key" in policies), limits, catalog.access, home / "pepper")
     tracer = open_tracer(Tracing(endpoint=os.environ["OTLP"], share=0.01)) if "trace" in policies else None
-    server = Server(
-        capability=declared,
+    house = House(
         catalog=catalog,
         objects=LocalObjects(home / "objects"),
         log=log,
@@ -151,10 +150,10 @@ def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
         clock=WallClock(),
         settings=ServerSettings(port=0, grpc_port=grpc_port),
         admission=admission,
-        cache=open_cache(declared, Cache()),
         tracer=tracer,
         requests=RequestLog(slow_ms=1_000.0, share=0.0),
     )
+    server = Server([Counter(declared, house, cache=open_cache(declared, Cache()))], house)
     listener = server.listen()
     print(listener.getsockname()[1], flush=True)
     server.serve(listener)

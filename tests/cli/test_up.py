@@ -73,3 +73,40 @@ def test_grpc_is_said_beside_http(run, tmp_path):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_two_capabilities_are_served_at_one_address(run, tmp_path):
+    """A folder that holds them stands for both; each is said, asked by its name, and watched by a loop of its own."""
+    for name, task in (("mine", "binary"), ("yours", "multiclass")):
+        write(sample_plan(name, task), tmp_path / "shop" / name)
+        assert run("release", tmp_path / "shop" / name, "--home", tmp_path / "home").code == 0
+    command = [sys.executable, "-m", "plimsoll.cli", "up", str(tmp_path / "shop"), "--port", "0", "--json"]
+    command += ["--home", str(tmp_path / "home")]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        lines = (json.loads(line)["said"] for line in process.stdout)
+        said = [next(line for line in lines if "http://" in line) for _ in range(2)]
+        assert [line.partition(" is served at ")[0] for line in said] == ["mine", "yours"]
+        started = {next(line for line in lines if "shadow" in line).partition(":")[0] for _ in range(2)}
+        assert started == {"mine", "yours"}
+        url = said[0][said[0].index("http://") :]
+        for name in ("mine", "yours"):
+            with urllib.request.urlopen(f"{url}/v2/models/{name}/ready", timeout=10) as response:
+                assert json.load(response) == {"name": name, "ready": True}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_capabilities_of_two_homes_or_one_name_are_refused(run, tmp_path):
+    """One process serves one home, and a name is one capability's; a folder with none is said as it is."""
+    for name in ("mine", "yours"):
+        write(sample_plan(name, "binary"), tmp_path / name)
+    ran = run("up", tmp_path / "mine", tmp_path / "yours", "--port", "0")
+    assert ran.code == 2 and "yours keeps its state in" in ran.err and "PLIMSOLL_HOME" in ran.err
+    write(sample_plan("mine", "binary"), tmp_path / "again")
+    ran = run("up", tmp_path / "mine", tmp_path / "again", "--port", "0")
+    assert ran.code == 2 and "two capabilities are named 'mine'" in ran.err
+    (tmp_path / "empty").mkdir()
+    assert "there is no capability.py in" in run("up", tmp_path / "empty").err

@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from plimsoll.serving import Server
+from plimsoll.serving import Counter, House, Server
 from plimsoll.serving.gate import Gate
 from plimsoll.serving.protocol import HotProtocol
 from plimsoll.store import SqlCatalog
@@ -67,18 +67,19 @@ class Door:
 
     async def _begin(self, folder: Path) -> None:
         yard = self._yard
-        server = Server(
-            capability=declared_in(yard.capability, folder),
+        house = House(
             catalog=self._catalog,
             objects=yard.objects,
             log=yard.log,
             online=yard.online,
             clock=WallClock(),
         )
+        counter = Counter(declared_in(yard.capability, folder), house)
+        server = Server([counter], house)
         await self._stack.enter_async_context(server._lifespan(None))
         self._config = uvicorn.Config(server.app, ws="none", access_log=False, log_config=None)
         self._config.load()
-        self._gate = Gate([server], body_limit_bytes=4096)
+        self._gate = Gate([counter], body_limit_bytes=4096)
 
     def said(self, pieces: Sequence[bytes]) -> list[int]:
         """The statuses of the answers to a connection that brings ``pieces``. Raises AssertionError for a fault of the

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from plimsoll.serving import Server, ServerSettings
+from plimsoll.serving import Counter, House, Server, ServerSettings
 from plimsoll.store import LocalObjects, MemoryOnline, SegmentLog, SqlCatalog
 from serving.conftest import toy
 from serving.running import WallClock, declared_in
@@ -18,8 +18,7 @@ from serving.running import WallClock, declared_in
 def main(folder: Path, durability: Literal["disk", "process"]) -> None:
     objects, online = LocalObjects(folder / "objects"), MemoryOnline()
     log = SegmentLog(folder / "events", durability=durability)
-    server = Server(
-        capability=declared_in(toy(), folder),
+    house = House(
         catalog=SqlCatalog(f"sqlite:///{folder / 'catalog.db'}"),
         objects=objects,
         log=log,
@@ -27,6 +26,7 @@ def main(folder: Path, durability: Literal["disk", "process"]) -> None:
         clock=WallClock(),
         settings=ServerSettings(port=0),
     )
+    server = Server([Counter(declared_in(toy(), folder), house)], house)
     listener = server.listen()
     print(listener.getsockname()[1], flush=True)  # noqa: T201 - how the parent learns it
     server.serve(listener)

@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from plimsoll.capability import Capability
 from plimsoll.client import Client
 from plimsoll.kernel.ports import Commit
 from plimsoll.kernel.rollout import Deployment
-from plimsoll.serving import Server, ServerSettings
+from plimsoll.serving import Counter, House, Server, ServerSettings
 from plimsoll.store import SqlCatalog
 
 from .conftest import Yard
@@ -60,6 +60,11 @@ class Running:
     server: Server
     catalog: SqlCatalog
     port: int
+
+    @property
+    def counter(self) -> Counter:
+        """Of the yard's own capability."""
+        return next(iter(self.server.counters.values()))
 
     @property
     def url(self) -> str:
@@ -113,29 +118,40 @@ def until(true: Callable[[], bool], *, within_s: float = 20.0) -> None:
         pause.wait(0.01)
 
 
-PLUGS = ("admission", "certificates", "tracer", "policy", "cache", "prices", "requests")
+SHARED = ("admission", "tracer", "prices", "requests", "hold", "trust")
+OWN = ("policy", "cache")
+PLUGS = (*SHARED, *OWN, "certificates", "feed")
 
 
 @contextmanager
-def running(yard: Yard, deployment: Deployment | None = None, *, rows: Any = (), **options: Any) -> Iterator[Running]:
-    """A server over ``yard`` that serves ``deployment``, listening until the block ends. ``options``: what plugs into
-    it, and its settings."""
+def running(
+    yard: Yard,
+    deployment: Deployment | None = None,
+    *,
+    rows: Any = (),
+    beside: Sequence[Capability] = (),
+    **options: Any,
+) -> Iterator[Running]:
+    """A server over ``yard`` that serves ``deployment``, listening until the block ends. ``beside``: more capabilities
+    of the same server. ``options``: what plugs into it, and its settings."""
     plugs = {name: options.pop(name) for name in PLUGS if name in options}
     catalog = SqlCatalog(f"sqlite:///{yard.folder / 'catalog.db'}")
     for row in rows:
         catalog.add_release(row)
     if deployment is not None:
         deploy(catalog, deployment)
-    server = Server(
-        capability=declared_in(yard.capability, yard.folder),
+    house = House(
         catalog=catalog,
         objects=yard.objects,
         log=yard.log,
         online=yard.online,
         clock=WallClock(),
         settings=ServerSettings(port=0, **options),
-        **plugs,
+        **{name: plugs.pop(name) for name in SHARED if name in plugs},
     )
+    own = {name: plugs.pop(name) for name in OWN if name in plugs}
+    counters = [Counter(declared_in(each, yard.folder), house, **own) for each in (yard.capability, *beside)]
+    server = Server(counters, house, **plugs)
     listener = server.listen()
     thread = threading.Thread(target=lambda: asyncio.run(server.run(listener)))
     thread.start()

@@ -177,12 +177,12 @@ def test_without_the_catalog_the_last_deployment_serves(
             raise error
 
         with monkeypatch.context() as meanwhile:
-            meanwhile.setattr(up.server._catalog, "deployment", away)
+            meanwhile.setattr(up.catalog, "deployment", away)
             assert looked.acquire(timeout=10) and looked.acquire(timeout=10), "it looks again"
             assert up.call("POST", PATH, {"inputs": parcel(1)})[1]["release"] == row.digest
             assert up.call("GET", "/health/ready")[0] == 200
         after = deploy(up.catalog, Deployment(capability="parcel-late")).version
-        until(lambda: up.server.deployment.version == after)
+        until(lambda: up.counter.deployment.version == after)
         assert up.call("POST", PATH, {"inputs": parcel(1)})[1]["release"] == FALLBACK
 
 

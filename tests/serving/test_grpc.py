@@ -154,7 +154,7 @@ def test_a_wrong_request_has_its_code(channel: Channel, case: str) -> None:
 
 def test_the_release_is_chosen_by_the_rollout(up: Running, channel: Channel) -> None:
     """A version may be looked at, but not asked."""
-    version = up.server.versions[0]
+    version = up.counter.versions[0]
     assert channel.call("ModelReady", request_of("ModelReady")(name="parcel-late", version=version)).ready
     code, said = channel.refused("ModelInfer", infer_request(two_parcels(), model_version=version))
     assert (code, "chosen by the rollout" in said) == ("INVALID_ARGUMENT", True)
@@ -178,7 +178,7 @@ def test_with_nothing_to_serve_it_says_when_to_come_back(yard_of: Any) -> None:
             empty.call("ModelInfer", infer_request(two_parcels()))
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert ("retry-after", "5") in [(k, v) for k, v in caught.value.trailing_metadata()]
-        assert 'requests_refused_total{capability="parcel-late",status="503"}' in up.server.metrics.text().decode()
+        assert 'requests_refused_total{capability="parcel-late",status="503"}' in up.counter.metrics.text().decode()
         empty.close()
 
 

@@ -127,7 +127,6 @@ def full() -> Metrics:
     metrics = Metrics("late", prices=Prices(core_second_usd=1e-5, gpu_second_usd=1e-4))
     metrics.answered([reply(reason="unsure: person", tenant='quo"te\n', stages_us=(1,) * 7, cost_usd=1e-6)])
     metrics.circuits = lambda: {"features": "closed"}
-    metrics.event_log_bytes = lambda: 1
     metrics.refused(503)
     metrics._errors["live"] += 1
     metrics._outcomes["accepted"] += 1

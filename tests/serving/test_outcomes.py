@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from plimsoll.capability import MulticlassClassification, Regression
+from plimsoll.capability import Capability, MulticlassClassification, Regression
 from plimsoll.errors import Unavailable, UsageError
 from plimsoll.kernel.records import Outcome
 from plimsoll.serving import Counts, OutcomeInbox, QuestionMaker, SeededIds
@@ -28,8 +28,21 @@ def answered(yard: Any) -> list[str]:
     return [event.id for event in yard.pipeline().answer(asked, live(row.digest))]
 
 
-def inbox(yard: Any, **options: Any) -> OutcomeInbox:
-    return OutcomeInbox(yard.log, task=yard.capability.task, maturity=timedelta(hours=36), **options)
+class Inbox:
+    """An inbox of one capability, or of several; what became of the reports, all together."""
+
+    def __init__(self, yard: Any, *beside: Capability, **options: Any) -> None:
+        toy = yard.capability.variant(maturity=timedelta(hours=36))
+        self.box = OutcomeInbox(yard.log, [toy, *beside], **options)
+
+    def tell(self, reports: Sequence[Report], now: datetime) -> Counts:
+        return self.box.tell(reports, now).all
+
+    def catch_up(self) -> int:
+        return self.box.catch_up()
+
+
+inbox = Inbox
 
 
 def kept(yard: Any) -> list[Outcome]:

@@ -68,7 +68,7 @@ def test_a_large_answer_is_packed_for_who_takes_it(up: Running) -> None:
     _, packed, headers = up.call_raw("GET", "/metrics", accept_encoding="deflate, gzip;q=0.5")
     assert headers["content-encoding"] == "gzip"
     assert len(packed) < len(plain) / 2
-    assert gzip.decompress(packed).startswith(plain[:200])
+    assert gzip.decompress(packed).splitlines()[:2] == plain.splitlines()[:2]
     assert "content-encoding" not in up.call_raw("GET", "/v2", accept_encoding="gzip")[2]
 
 

@@ -213,9 +213,9 @@ def test_a_commit_in_process_is_served_at_once(yard: Any) -> None:
     old, new = yard.release(1.0), yard.release(-1.0)
     with running(yard, live(new.digest), rows=[old, new], refresh_every_s=3600) as up, up.client() as client:
         deploy(up.catalog, live(old.digest))
-        assert up.server.refresh() is True
+        assert up.counter.refresh() is True
         assert client.ask(**parcel(1)).release == old.digest
-        assert up.server.refresh() is False
+        assert up.counter.refresh() is False
 
 
 def test_everybody_asked_at_once_is_answered_and_recorded(yard: Any) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plimsoll.app.home import WRITERS
-from plimsoll.app.service import Part, Say
+from plimsoll.app.service import Part
+from plimsoll.app.wiring import Say
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
 from plimsoll.serving.listening import listening
@@ -49,13 +50,19 @@ def part_of(name: str, fd: int) -> Part:
 
 
 def serve_with_workers(
-    capability: Capability, folder: Path, settings: Settings, *, workers: int, as_json: bool, say: Say
+    capabilities: Sequence[Capability],
+    folders: Sequence[Path],
+    settings: Settings,
+    *,
+    workers: int,
+    as_json: bool,
+    say: Say,
 ) -> int:
     """Serve with ``workers`` processes until SIGTERM or Ctrl-C; the exit code. SIGHUP replaces them one by one.
 
     Raises UsageError where the port is taken, or where the workers could not share what they look features up in.
     """
-    if capability.known_views and settings.features.store == "memory":
+    if any(capability.known_views for capability in capabilities) and settings.features.store == "memory":
         raise UsageError(
             "features in memory are one process's own, and every worker would need them",
             hint='set store = "sqlite" or "redis" in plimsoll.toml under [features]',
@@ -66,7 +73,7 @@ def serve_with_workers(
     with listening(host, port) as taken:  # somebody else's port is an error now, not N times later
         port = taken.getsockname()[1]
     with listening(host, port, shared=True, idle=True):  # and stays ours, also while no worker listens
-        words = [sys.executable, "-m", "plimsoll.cli", "up", str(folder), "--host", host, "--port", str(port)]
+        words = [sys.executable, "-m", "plimsoll.cli", "up", *map(str, folders), "--host", host, "--port", str(port)]
         words += ["--home", str(settings.home), "--workers", "1"] + ["--json"] * as_json
 
         def command(number: int, pipe: int) -> Sequence[str]:
@@ -81,5 +88,10 @@ def serve_with_workers(
             leads=0,
         )
         scheme = "https" if settings.tls.certificate else "http"
-        supervisor.all_ready = lambda: say(f"{capability.name} is served at {scheme}://{host}:{port}")
+
+        def all_ready() -> None:
+            for capability in capabilities:
+                say(f"{capability.name} is served at {scheme}://{host}:{port}")
+
+        supervisor.all_ready = all_ready
         return supervisor.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -66,26 +66,36 @@ def metrics_page() -> str:
     from plimsoll.serving.admission.overload import Overload
     from plimsoll.serving.caching import AnswerCache, CacheMetrics, MemoryAnswers
     from plimsoll.serving.feature_metrics import FeatureMetrics
+    from plimsoll.serving.fleet_metrics import FleetMetrics, Stock
+    from plimsoll.serving.hold import Hold
+    from plimsoll.serving.house_metrics import HouseMetrics
     from plimsoll.serving.metrics import FAMILIES, OF_PROCESS
 
     parts = [
         "# Metrics\n",
-        "`GET /metrics`, in the exposition format of Prometheus. All but the two of the process have the label "
-        "`capability`. Values of labels are bounded: no release, unit or input is one. "
+        "`GET /metrics`, in the exposition format of Prometheus. Those of a capability have the label `capability`, too; "
+        "those of the process have none. Values of labels are bounded: no release, unit or input is one. "
         "[Alerts](prometheus-rules.yaml) are ready to load.\n",
-        "| metric | kind | labels | what it means |\n|---|---|---|---|",
+        "| metric | of | kind | labels | what it means |\n|---|---|---|---|---|",
     ]
-    rows: list[tuple[str, str, tuple[str, ...], str]] = [
-        (f.shown, f.kind, f.labels, f.help) for f in (*FAMILIES, *OF_PROCESS)
-    ]
+    families = [(f, ("capability", *f.labels)) for f in FAMILIES] + [(f, f.labels) for f in OF_PROCESS]
+    rows: list[tuple[str, str, Sequence[str], str]] = [(f.shown, f.kind, labels, f.help) for f, labels in families]
     cache = AnswerCache(MemoryAnswers(0), ttl_s=0.0)
     inside = Overload(target_s=0.0, most=0)
-    others = (FeatureMetrics("", dict, int), CacheMetrics("", cache), AdmissionMetrics("", inside, None))
+    others = (
+        FeatureMetrics("", dict, int),
+        FleetMetrics("", Stock),
+        CacheMetrics("", cache),
+        AdmissionMetrics(inside, None),
+        HouseMetrics(Hold(), lambda: None),
+    )
     for metric in (metric for collector in others for metric in collector.collect()):
         shown = f"{metric.name}_total" if metric.type == "counter" else metric.name
-        rows.append((shown, metric.type, metric._labelnames[1:], metric.documentation))  # type: ignore[attr-defined]
+        rows.append((shown, metric.type, metric._labelnames, metric.documentation))  # type: ignore[attr-defined]
     for name, kind, labels, said in rows:
-        parts.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels) or '–'} | {said} |")
+        whose = "capability" if "capability" in labels else "process"
+        more = ", ".join(f"`{label}`" for label in labels if label != "capability") or "–"
+        parts.append(f"| `{name}` | {whose} | {kind} | {more} | {said} |")
     return "\n".join(parts) + "\n"
 
 

@@ -74,6 +74,7 @@ class Address:
             raise UsageError(f"{url!r} is no address of a server", hint='for example "http://127.0.0.1:8080"')
         self._base = self.parts.path.rstrip("/")
         self._capability = f"/v1/capabilities/{quote(capability, safe='')}"
+        self._outcomes = f"/v1/outcomes?capability={quote(capability, safe='')}"
         self._traceparent = traceparent
         self._headers = {"content-type": "application/json"}
         if key:
@@ -90,7 +91,7 @@ class Address:
 
     def outcomes(self, outcomes: Iterable[tuple[str, Label, datetime | None]]) -> Request:
         reports = [{"event_id": event, "label": label, "at": at} for event, label, at in outcomes]
-        return Request(f"{self._base}/v1/outcomes", msgspec.json.encode(reports), self._headers)
+        return Request(self._base + self._outcomes, msgspec.json.encode(reports), self._headers)
 
     def away(self, error: BaseException) -> Unavailable:
         """Nobody answered, or not to the end."""

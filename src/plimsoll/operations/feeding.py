@@ -8,7 +8,7 @@ brings the features next, because the feed says what was applied of it and what 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,6 +67,11 @@ class Feed:
         self._tables = {table.name: table for table in capability.sources}
         self._capability, self._catalog, self._objects, self._clock = capability, catalog, objects, clock
         self._folder, self._apply = folder, apply
+
+    @property
+    def tables(self) -> Collection[str]:
+        """Into which rows may be pushed."""
+        return self._tables
 
     def push(self, source: str, rows: Sequence[Mapping[str, Any]], ids: Sequence[str] | None = None) -> Pushed:
         """Keep what is new and keeps its contract, durably, then apply it.
@@ -190,6 +195,22 @@ class Feed:
         except Unavailable:
             return False
         return True
+
+
+class Feeds:
+    """The feeds of several capabilities as one. A table that two of them read is one table: its rows are kept once."""
+
+    def __init__(self, feeds: Sequence[Feed]) -> None:
+        self._by_table = {table: feed for feed in reversed(feeds) for table in feed.tables}
+
+    def push(self, source: str, rows: Sequence[Mapping[str, Any]], ids: Sequence[str] | None = None) -> Pushed:
+        """As ``Feed.push``."""
+        if source not in self._by_table:
+            raise UsageError(
+                f"nothing that is served has a table {source!r:.80} to push rows into",
+                hint=nearest(source, self._by_table),
+            )
+        return self._by_table[source].push(source, rows, ids)
 
 
 def files_of(state: FeedState, snapshots: Snapshots, folder: Path) -> list[Path]:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from plimsoll.serving.caching.opening import open_cache
     from plimsoll.serving.certificates import Certificates
     from plimsoll.serving.cost import Prices
+    from plimsoll.serving.counter import Counter
     from plimsoll.serving.drill import Drill
     from plimsoll.serving.form import Form
     from plimsoll.serving.hold import Hold
+    from plimsoll.serving.house import House, ServerSettings
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.logs import RequestLog, configure_logs
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.recording import Recording
     from plimsoll.serving.replica import Fleet, needed
     from plimsoll.serving.route import position, target
-    from plimsoll.serving.server import Pulse, Server, ServerSettings
+    from plimsoll.serving.server import Pulse, Server
     from plimsoll.serving.standing_in import StandIns
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
     from plimsoll.serving.tracing import open_tracer
@@ -42,11 +44,13 @@ __all__ = [
     "Batch",
     "CacheMetrics",
     "Certificates",
+    "Counter",
     "Counts",
     "Drill",
     "Fleet",
     "Form",
     "Hold",
+    "House",
     "OutcomeInbox",
     "Pipeline",
     "Prices",
@@ -87,11 +91,13 @@ _HOMES = {
     "Batch": "batch",
     "CacheMetrics": "caching.metrics",
     "Certificates": "certificates",
+    "Counter": "counter",
     "Counts": "outcomes",
     "Drill": "drill",
     "Fleet": "replica",
     "Form": "form",
     "Hold": "hold",
+    "House": "house",
     "OutcomeInbox": "outcomes",
     "Pipeline": "pipeline",
     "Prices": "cost",
@@ -102,7 +108,7 @@ _HOMES = {
     "RequestLog": "logs",
     "SeededIds": "ids",
     "Server": "server",
-    "ServerSettings": "server",
+    "ServerSettings": "house",
     "Timeouts": "answering",
     "Timing": "timing",
     "VirtualTiming": "timing",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable, UsageError, nearest
@@ -20,13 +20,18 @@ class Shelf(Protocol):
     def versions(self) -> list[str]: ...
 
 
-def known(shelf: Shelf, model: str, version: str = "") -> None:
-    """Raises NotFound unless ``model`` is the capability served and ``version``, if any, a loaded release."""
-    name = shelf.capability.name
-    if model != name:
-        raise NotFound(f"there is no model {model!r:.80} here", hint=nearest(model, [name]))
-    if version and version not in shelf.versions:
-        raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, shelf.versions))
+S = TypeVar("S", bound=Shelf)
+
+
+def counter_of(counters: Mapping[str, S], model: str, version: str = "") -> S:
+    """Who answers for ``model``. Raises NotFound unless that is a capability served here, and ``version``, if any, a
+    loaded release of it."""
+    found = counters.get(model)
+    if found is None:
+        raise NotFound(f"there is no model {model!r:.80} here", hint=nearest(model, counters))
+    if version and version not in found.versions:
+        raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, found.versions))
+    return found
 
 
 def unpinned(model: str, version: str) -> None:

@@ -24,10 +24,9 @@ from plimsoll.kernel.access import Action
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.serving import oip, plain
 from plimsoll.serving.bodies import body_of
-from plimsoll.serving.conduct import all_answered, known, unpinned
+from plimsoll.serving.conduct import all_answered, counter_of, unpinned
 from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
-from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.packing import Packed
 from plimsoll.serving.pipeline import Reply
@@ -44,15 +43,10 @@ _NO_SCRIPTS = {"content-security-policy": "default-src 'none'; style-src 'unsafe
 
 
 class Counter(Protocol):
-    """What the edge stands in front of."""
+    """One capability that is asked for here."""
 
     capability: Capability
     form: Form
-    metrics: Metrics
-    body_limit_bytes: int
-    admission: Admission
-    tracer: Tracer | None
-    front_page: Callable[[], bytes] | None
     first: FirstAnswers
 
     @property
@@ -68,26 +62,56 @@ class Counter(Protocol):
         """The releases that are loaded."""
         ...
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The releases that were asked for and are not ready here, with the reason."""
+        ...
+
     async def ask(
         self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
     ) -> Sequence[Reply]:
         """The replies, recorded."""
         ...
 
+    async def load(self, version: str) -> None: ...
+
+    async def unload(self, version: str) -> None: ...
+
+
+class Counted(Protocol):
+    def refused(self, status: int) -> None: ...
+
+
+class Counters(Protocol):
+    """What the edge stands in front of: the counters by name, and what they share."""
+
+    body_limit_bytes: int
+    admission: Admission
+    tracer: Tracer | None
+    front_page: Callable[[], bytes] | None
+
+    @property
+    def counters(self) -> Mapping[str, Counter]: ...
+
+    @property
+    def only(self) -> str:
+        """The capability that is meant where none is named; ``""`` where several are served."""
+        ...
+
+    @property
+    def ready(self) -> str:
+        """``""`` when every capability answers, else why one does not."""
+        ...
+
+    def counted(self, capability: str) -> Counted:
+        """Where what concerns ``capability`` is counted."""
+        ...
+
     def metrics_text(self) -> bytes:
         """What was counted, in the exposition format."""
         ...
 
-    async def tell(self, reports: list[Report]) -> Counts: ...
-
-    @property
-    def refused(self) -> Mapping[str, str]:
-        """The releases that were asked for and are not ready here, with the reason."""
-        ...
-
-    async def load(self, version: str) -> None: ...
-
-    async def unload(self, version: str) -> None: ...
+    async def tell(self, reports: list[Report], capability: str = "") -> Counts: ...
 
     async def push(self, source: str, rows: list[dict[str, Any]], ids: list[str] | None) -> msgspec.Struct:
         """Rows of a table, kept and applied."""
@@ -95,12 +119,10 @@ class Counter(Protocol):
 
 
 class Edge:
-    """The routes of one server."""
+    """The routes of one server, over all that it serves."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._at = counter
-        self._name = counter.capability.name
-        self._task = counter.capability.task
+    def __init__(self, counters: Counters) -> None:
+        self._at = counters
         self._document = b""
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> ASGIApp:
@@ -149,17 +171,18 @@ class Edge:
     # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _infer(self, request: Request) -> Response:
-        self._known(request)
-        unpinned(self._name, request.path_params.get("version", ""))
+        at = self._counter(request)
+        name, kind = at.capability.name, at.capability.task.kind
+        unpinned(name, request.path_params.get("version", ""))
         body = await body_of(request, self._at.body_limit_bytes)
         json_bytes_in = request.headers.get("inference-header-content-length")
 
         async def answered() -> oip.Written:
-            asked = oip.read_request(body, self._at.form, self._task.kind, json_bytes_in)
-            replies = await self._replies(request, asked.questions, anonymous=asked.anonymous)
-            return oip.write_reply(self._name, asked, replies, self._task.kind)
+            asked = oip.read_request(body, at.form, kind, json_bytes_in)
+            replies = await self._replies(at, request, asked.questions, anonymous=asked.anonymous)
+            return oip.write_reply(name, asked, replies, kind)
 
-        return tensors(await self._once(request, body, answered))
+        return tensors(await self._once(at, request, body, answered))
 
     async def _ask(self, request: Request) -> Response:
         return await self._one(request, plain.inputs)
@@ -169,34 +192,38 @@ class Edge:
         return await self._one(request, plain.fields)
 
     async def _one(self, request: Request, columns: Callable[[bytes], dict[str, Any]]) -> Response:
-        self._known(request)
+        at = self._counter(request)
         body = await body_of(request, self._at.body_limit_bytes)
 
         async def answered() -> oip.Written:
-            (reply,) = await self._replies(request, [self._at.form.read(columns(body))])
-            return oip.Written(plain.write(reply, self._task.classes))
+            (reply,) = await self._replies(at, request, [at.form.read(columns(body))])
+            return oip.Written(plain.write(reply, at.capability.task.classes))
 
-        return tensors(await self._once(request, body, answered))
+        return tensors(await self._once(at, request, body, answered))
 
-    async def _once(self, request: Request, body: bytes, work: Callable[[], Awaitable[oip.Written]]) -> oip.Written:
+    async def _once(
+        self, at: Counter, request: Request, body: bytes, work: Callable[[], Awaitable[oip.Written]]
+    ) -> oip.Written:
         """The first answer to this request, however often its caller had to send it."""
         key, ticket = request.headers.get("idempotency-key"), request.state.ticket
-        return await self._at.first.of(key, body, work, tenant=ticket.tenant)
+        return await at.first.of(key, body, work, tenant=ticket.tenant)
 
     async def _replies(
-        self, request: Request, asked: Sequence[dict[str, Any]], *, anonymous: bool = False
+        self, at: Counter, request: Request, asked: Sequence[dict[str, Any]], *, anonymous: bool = False
     ) -> Sequence[Reply]:
         ticket, span = request.state.ticket, request.state.span
         trace_id = span.trace_id if span is not None else ""
-        replies = await self._at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous)
+        replies = await at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous)
         if span is not None:
             span.answered(replies[0].event.stages_us)
         return all_answered(replies)
 
     async def _outcomes(self, request: Request) -> Response:
+        """Of the capability that ``?capability=`` names; without it, of any that is served."""
+        self._meant(request)
         body = await body_of(request, self._at.body_limit_bytes)
         said = plain.read_json(body, list[Report] | Report)
-        counts = await self._at.tell(said if isinstance(said, list) else [said])
+        counts = await self._at.tell(said if isinstance(said, list) else [said], self._named(request))
         return json_bytes(msgspec.json.encode(counts))
 
     async def _push(self, request: Request) -> Response:
@@ -219,21 +246,21 @@ class Edge:
         return json_response({"ready": True})
 
     async def _model_ready(self, request: Request) -> Response:
-        self._known(request)
-        why = self._at.ready
-        return json_response({"name": self._name, "ready": not why}, 503 if why else 200)
+        at = self._counter(request)
+        why = at.ready
+        return json_response({"name": at.capability.name, "ready": not why}, 503 if why else 200)
 
     async def _model_metadata(self, request: Request) -> Response:
-        self._known(request)
+        at = self._counter(request)
         version = request.path_params.get("version")
-        versions = [version] if version else self._at.versions
-        task = self._task
-        return json_response(oip.model_metadata(self._name, versions, self._at.form, task.kind, len(task.classes)))
+        versions = [version] if version else at.versions
+        name, task = at.capability.name, at.capability.task
+        return json_response(oip.model_metadata(name, versions, at.form, task.kind, len(task.classes)))
 
     async def _deployment(self, request: Request) -> Response:
-        self._known(request)
-        deployment = self._at.deployment
-        return json_response({"deployment": deployment, "shares": shares(deployment), "loaded": self._at.versions})
+        at = self._counter(request)
+        deployment = at.deployment
+        return json_response({"deployment": deployment, "shares": shares(deployment), "loaded": at.versions})
 
     async def _front(self, request: Request) -> Response:
         """A page for a person. It queries the catalog, so it is made in a thread."""
@@ -245,16 +272,15 @@ class Edge:
     async def _index(self, request: Request) -> Response:
         body = await body_of(request, self._at.body_limit_bytes)
         ready = plain.read_json(body, IndexRequest).ready if body else False
-        return json_response(index(self._at, ready=ready))
+        return json_response(index(self._meant(request), ready=ready))
 
     async def _load(self, request: Request) -> Response:
-        return await self._changed(request, self._at.load)
+        return await self._changed(request, self._counter(request).load)
 
     async def _unload(self, request: Request) -> Response:
-        return await self._changed(request, self._at.unload)
+        return await self._changed(request, self._counter(request).unload)
 
     async def _changed(self, request: Request, change: Callable[[str], Awaitable[None]]) -> Response:
-        self._known(request)
         body = await body_of(request, self._at.body_limit_bytes)
         await change(version_of(plain.read_json(body, ChangeRequest).parameters if body else {}))
         return json_response({})
@@ -271,11 +297,25 @@ class Edge:
         if not self._document:
             from plimsoll.serving.openapi import document
 
-            self._document = msgspec.json.encode(document({self._name: self._at.form}, __version__))
+            self._document = msgspec.json.encode(
+                document({name: at.form for name, at in self._at.counters.items()}, __version__)
+            )
         return self._document
 
-    def _known(self, request: Request) -> None:
-        known(self._at, request.path_params["model"], request.path_params.get("version", ""))
+    def _counter(self, request: Request) -> Counter:
+        """The one that the path names. Raises NotFound."""
+        return counter_of(self._at.counters, request.path_params["model"], request.path_params.get("version", ""))
+
+    def _meant(self, request: Request) -> Sequence[Counter]:
+        """The one that ``?capability=`` names, or all of them. Raises NotFound for a name that nobody has."""
+        said = request.query_params.get("capability")
+        return list(self._at.counters.values()) if said is None else [counter_of(self._at.counters, said)]
+
+    def _named(self, request: Request) -> str:
+        """The capability that a request is about, as it says: by its path, else by ``?capability=``, else the only one;
+        ``""`` is all of them."""
+        said: str | None = request.path_params.get("model") or request.query_params.get("capability")
+        return said or self._at.only
 
     # ── who asks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -283,8 +323,7 @@ class Edge:
         """Holds a ticket while ``handler`` works."""
 
         async def admitted(request: Request) -> Response:
-            capability = request.path_params.get("model", self._name)
-            ticket = self._at.admission.admit(request.headers.raw, capability, action)
+            ticket = self._at.admission.admit(request.headers.raw, self._named(request), action)
             request.state.ticket = ticket
             try:
                 return await handler(request)
@@ -298,7 +337,7 @@ class Edge:
 
         async def controlled(request: Request) -> Response:
             peer = request.client.host if request.client else ""
-            ticket = self._at.admission.control(request.headers.raw, peer, action, self._name)
+            ticket = self._at.admission.control(request.headers.raw, peer, action, self._named(request))
             try:
                 return await handler(request)
             finally:
@@ -310,8 +349,9 @@ class Edge:
         """Within a span, if this request is traced."""
 
         async def watched(request: Request) -> Response:
-            tracer = self._at.tracer
-            span = request.state.span = tracer.begin(request.headers.raw, self._name, operation) if tracer else None
+            tracer, name = self._at.tracer, self._named(request)
+            served = name if name in self._at.counters else ""  # never a name that a caller made up
+            span = request.state.span = tracer.begin(request.headers.raw, served, operation) if tracer else None
             response = await handler(request)
             if span is not None:
                 span.end(response.status_code)
@@ -329,7 +369,7 @@ class Edge:
                 return await handler(request)
             except PlimsollError as error:
                 status = status_of(error)
-                self._at.metrics.refused(status)
+                self._at.counted(self._named(request)).refused(status)
                 return refusal(error, status)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is left to read it

@@ -46,11 +46,12 @@ class Hold:
     """``limit_mb``: the memory of the process (RSS) above which room is made; 0 is without limit."""
 
     def __init__(self, limit_mb: int = 0, *, resident: Callable[[], int] = resident_bytes) -> None:
-        self._limit_bytes = limit_mb * _MB
+        self.limit_bytes = limit_mb * _MB
         self._resident = resident
         self._fleets: weakref.WeakSet[_Fleet] = weakref.WeakSet()
         self._making_room = threading.Lock()
         self.over = ""
+        self.unloaded = 0  # for want of room, since the start
 
     def join(self, fleet: _Fleet) -> None:
         self._fleets.add(fleet)
@@ -74,6 +75,7 @@ class Hold:
                     continue
                 _log.info("unloading %s: the process is over its memory limit", short(spare.release))
                 spare.unload()
+                self.unloaded += 1
                 _give_back()
                 if not self._is_over():
                     self.over = ""
@@ -82,13 +84,13 @@ class Hold:
         return False
 
     def _is_over(self) -> bool:
-        return bool(self._limit_bytes) and self._resident() > self._limit_bytes
+        return bool(self.limit_bytes) and self._resident() > self.limit_bytes
 
     def _say_over(self) -> None:
         grown = max((g for f in tuple(self._fleets) for g in f.growth()), default=None)
         most = f"; it grew by {grown.grown_bytes // _MB} MB while {short(grown.release)} answered" if grown else ""
         said = (
-            f"the process holds {self._resident() // _MB} MB, and {self._limit_bytes // _MB} are allowed, with nothing "
+            f"the process holds {self._resident() // _MB} MB, and {self.limit_bytes // _MB} are allowed, with nothing "
             f"left to unload{most}"
         )
         if not self.over:

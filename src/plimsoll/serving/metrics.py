@@ -64,11 +64,10 @@ PROCESS_COST = Family(
     "plimsoll_process_cost_usd", "counter", "CPU time of the whole process, and the GPU that it holds"
 )
 PER_1K = Family("plimsoll_cost_per_1k_usd", "gauge", "Whole process, for each 1,000 answers since it started")
-LOG_BYTES = Family("plimsoll_event_log_bytes", "gauge", "Size of the event log on the disk")
 
 FAMILIES = (
     ANSWERS, REASONS, TENANTS, ERRORS, LATENCY, STAGES, OUTCOMES, LOST, UNRECORDED, REFUSED, QUEUES, READY, VERSION,
-    CIRCUITS, HITS, SAVED, COST, LOG_BYTES,
+    CIRCUITS, HITS, SAVED, COST,
 )  # fmt: skip
 """Those of one capability. The two of the process have no capability: PROCESS_COST and PER_1K."""
 OF_PROCESS = (PROCESS_COST, PER_1K)
@@ -79,7 +78,7 @@ CIRCUIT_STATES = ("closed", "open", "half_open")
 class Metrics:
     """One capability's counters. ``text`` writes them; ``exposition`` writes several capabilities' together.
 
-    ``circuits``, ``queues`` and ``event_log_bytes`` are asked at each scrape; a server sets those that it has.
+    ``circuits`` and ``queues`` are asked at each scrape; a server sets those that it has.
     ``requests``: who writes lines about some of them.
     """
 
@@ -89,7 +88,6 @@ class Metrics:
         self.lost, self.unrecorded, self.waiting, self.ready, self.version = (Cell() for _ in range(5))
         self.circuits: Callable[[], Mapping[str, str]] = dict
         self.queues: Callable[[], Mapping[str, int]] = dict
-        self.event_log_bytes: Callable[[], int | None] = lambda: None
         self.answers: ByLabels[tuple[str, str]] = ByLabels()
         self.tenants = ByName()
         self.hits, self.cost_usd = 0, 0.0
@@ -183,8 +181,6 @@ class Metrics:
             computed = self.given - self.hits
             yield COST, (), self.cost_usd
             yield SAVED, (), self.hits * self.cost_usd / computed if computed else 0.0
-        if (size := self.event_log_bytes()) is not None:
-            yield LOG_BYTES, (), float(size)
 
     @property
     def given(self) -> int:
@@ -192,7 +188,41 @@ class Metrics:
         return sum(self.answers.values())
 
 
-def exposition(all_metrics: Sequence[Metrics]) -> bytes:
+class Elsewhere:
+    """What was counted about no capability that is here: requests refused, whatever they were about, and what the
+    process has only one of."""
+
+    capability = ""
+    given = 0
+
+    def __init__(self) -> None:
+        self.prices = Prices()
+        self._refused: ByLabels[str] = ByLabels()
+        self._outcomes: ByLabels[str] = ByLabels()
+        self._others: list[Collector] = []
+
+    def told(self, counts: Counts) -> None:
+        """Outcomes of events that nobody knows."""
+        for finding in counts.__struct_fields__:
+            self._outcomes[finding] += getattr(counts, finding)
+
+    def refused(self, status: int) -> None:
+        self._refused[str(status)] += 1
+
+    def also(self, collector: Collector) -> None:
+        """Show what ``collector`` counts, too."""
+        self._others.append(collector)
+
+    @property
+    def others(self) -> Sequence[Collector]:
+        return self._others
+
+    def values(self) -> Iterator[tuple[Family, tuple[str, ...], float | Buckets]]:
+        yield from ((REFUSED, (status,), count) for status, count in self._refused.items())
+        yield from ((OUTCOMES, (finding,), count) for finding, count in self._outcomes.items() if count)
+
+
+def exposition(all_metrics: Sequence[Metrics | Elsewhere]) -> bytes:
     """What ``GET /metrics`` says of these capabilities and of the process they run in."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -201,7 +231,7 @@ def exposition(all_metrics: Sequence[Metrics]) -> bytes:
 
 
 class _Scrape(Collector):
-    def __init__(self, all_metrics: Sequence[Metrics]) -> None:
+    def __init__(self, all_metrics: Sequence[Metrics | Elsewhere]) -> None:
         self._all = all_metrics
 
     def collect(self) -> Iterable[Metric]:
@@ -239,7 +269,7 @@ def _add(metric: Metric, labels: Sequence[str], value: float | Buckets) -> None:
         metric.add_metric(labels, value)  # type: ignore[attr-defined]
 
 
-def _of_process(all_metrics: Sequence[Metrics]) -> Iterator[Metric]:
+def _of_process(all_metrics: Sequence[Metrics | Elsewhere]) -> Iterator[Metric]:
     prices = next((one.prices for one in all_metrics if one.prices.known), None)
     if prices is None:
         return

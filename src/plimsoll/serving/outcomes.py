@@ -2,21 +2,24 @@
 
 Every outcome is kept; which ones are new is counted. The log is the only source: the index follows it (so it also
 knows what other processes answered), is rebuilt from it at start, and holds the newest ids only, an hour of asking
-at a time. An id that was dropped is looked up in the log again.
+at a time. An id that was dropped is looked up in the log again. One inbox takes the outcomes of every capability that
+is served here: the event says whose it is, and so what its label may be.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
-from plimsoll.capability import Task
+from plimsoll.capability import Capability, Task
 from plimsoll.errors import UsageError, nearest
 from plimsoll.kernel.ports import EventLog, Position
 from plimsoll.kernel.records import Event, Outcome, Record
@@ -50,34 +53,64 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     late: int = 0
 
 
-class OutcomeInbox:
-    """Takes reports in. ``capacity`` ids are held in memory (about 150 bytes each), the newest hours of asking."""
+class Told(NamedTuple):
+    """What became of the reports, all together, and of each capability; ``""`` has those of no event that we know."""
 
-    def __init__(self, log: EventLog, *, task: Task, maturity: timedelta, capacity: int = 2_000_000) -> None:
+    all: Counts
+    by_capability: dict[str, Counts]
+
+
+class OutcomeInbox:
+    """Takes reports in, of every capability of ``served``. ``capacity`` ids are held in memory (about 150 bytes each),
+    the newest hours of asking."""
+
+    def __init__(self, log: EventLog, served: Sequence[Capability], *, capacity: int = 2_000_000) -> None:
         self._log = log
-        self._task = task
-        self._maturity = maturity
+        self._served = {capability.name: capability for capability in served}
         self._index = _Index(capacity)
         self._read_to = _Place(0, None)
         self._one_at_a_time = threading.Lock()
 
-    def tell(self, reports: Sequence[Report], now: datetime) -> Counts:
+    def tell(self, reports: Sequence[Report], now: datetime, capability: str = "") -> Told:
         """Keep the reports, durably, and say what each was. ``now`` is when those without a time became known.
+        ``capability``: of which all of them must be; ``""`` is any that is served.
 
-        Raises UsageError naming a label that is none (then nothing is kept), Unavailable if the log cannot record.
+        A label is judged by the task of its event's capability. Raises UsageError naming a label that is none, or an
+        event of another capability (then nothing is kept), Unavailable if the log cannot record.
         """
-        outcomes = [_outcome(report, self._task, now) for report in reports]
+        for report in reports:
+            _check_id(report.event_id)
         with self._one_at_a_time:
             self.catch_up()
-            self._look_up({o.event for o in outcomes if self._index.dropped(o.event)})
+            self._look_up({r.event_id for r in reports if self._index.dropped(r.event_id)})
+            about = [self._about(report.event_id, capability) for report in reports]
+            outcomes = [self._outcome(r, name, capability, now) for r, name in zip(reports, about, strict=True)]
             first: dict[str, float] = {}
-            findings = [self._finding(outcome, first) for outcome in outcomes]
+            findings = [self._finding(o, name, first) for o, name in zip(outcomes, about, strict=True)]
             self._log.append(outcomes)
             for event, label in first.items():
                 self._index.label(event, label)
             self._index.shrink()
-        counted = Counter(findings)
-        return Counts(**{name: counted[name] for name in get_args(Finding)})
+        each = {name: [f for f, of in zip(findings, about, strict=True) if of == name] for name in dict.fromkeys(about)}
+        return Told(_counts(findings), {name: _counts(found) for name, found in each.items()})
+
+    def _about(self, event: str, capability: str) -> str:
+        """The event's capability; ``""`` for an event that nobody knows."""
+        name = self._index.of(event)
+        if name and name not in self._served:
+            raise UsageError(
+                f"event {event} is one of {name}, which is not served here", hint="tell it where that is served"
+            )
+        if name and capability and name != capability:
+            raise UsageError(f"event {event} is one of {name}, not of {capability}")
+        return name
+
+    def _outcome(self, report: Report, name: str, capability: str, now: datetime) -> Outcome:
+        """An event that nobody knows takes a label of the capability that was named, else of any that is served."""
+        known = name or capability
+        tasks = [self._served[known].task] if known else [served.task for served in self._served.values()]
+        label = _label_of_any(report.label, tasks)
+        return Outcome(event=report.event_id, label=label, at=_in_utc(report.at or now))
 
     def catch_up(self) -> int:
         """Read what the log has gained; the number of records. Called by ``tell``; worth calling once at start."""
@@ -91,16 +124,15 @@ class OutcomeInbox:
             self._index.shrink()
             gained += len(records)
 
-    def _finding(self, outcome: Outcome, first: dict[str, float]) -> Finding:
-        known, label = self._index.find(outcome.event)
-        label = first.get(outcome.event, label)
-        if not known:
+    def _finding(self, outcome: Outcome, name: str, first: dict[str, float]) -> Finding:
+        if not name:
             return "unknown"
+        label = first.get(outcome.event, self._index.labelled(outcome.event))
         if label is not None:
             return "duplicate" if label == outcome.label else "conflicting"
         first[outcome.event] = outcome.label
         asked_at = asked_at_of(outcome.event)
-        return "late" if asked_at and outcome.at - asked_at > self._maturity else "accepted"
+        return "late" if asked_at and outcome.at - asked_at > self._served[name].maturity else "accepted"
 
     def _look_up(self, events: set[str]) -> None:
         """Bring dropped ids back from the log: one pass from the earliest place where any of them may be."""
@@ -121,44 +153,54 @@ class _Place(NamedTuple):
     position: Position | None
 
 
+class _Labelled(NamedTuple):
+    capability: str
+    label: float
+
+
 class _Index:
-    """Event id → its first label, by hour of asking."""
+    """Event id → its capability, and its first label if it has one, by hour of asking. The capability's name is one
+    object however many events it has: it is as small as nothing."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._size = 0
-        self._hours: dict[str, dict[str, float | None]] = {}
+        self._hours: dict[str, dict[str, str | _Labelled]] = {}
         self._begins: dict[str, _Place] = {}  # hour → before its first event in the log
         self._dropped: set[str] = set()
 
     def take(self, records: Iterable[Record], before: _Place, *, looked_up: bool = False) -> None:
         for record in records:
             if isinstance(record, Event):
-                self._add(record.id, before, looked_up)
-            elif isinstance(record, Outcome) and self.find(record.event) == (True, None):
+                self._add(record.id, sys.intern(record.capability), before, looked_up)
+            elif isinstance(record, Outcome) and self.of(record.event) and self.labelled(record.event) is None:
                 self.label(record.event, record.label)
 
-    def _add(self, event: str, before: _Place, looked_up: bool) -> None:
+    def _add(self, event: str, capability: str, before: _Place, looked_up: bool) -> None:
         hour = _hour(event)
         self._begins.setdefault(hour, before)
         if hour in self._dropped and not looked_up:
             return
         ids = self._hours.setdefault(hour, {})
         if event not in ids:
-            ids[event] = None
+            ids[event] = capability
             self._size += 1
 
-    def find(self, event: str) -> tuple[bool, float | None]:
-        """Whether the event is known, and its label if it has one."""
-        ids = self._hours.get(_hour(event), {})
-        return event in ids, ids.get(event)
+    def of(self, event: str) -> str:
+        """Whose event it is; ``""`` for one that is not held."""
+        found = self._hours.get(_hour(event), {}).get(event, "")
+        return found if isinstance(found, str) else found.capability
+
+    def labelled(self, event: str) -> float | None:
+        found = self._hours.get(_hour(event), {}).get(event)
+        return found.label if isinstance(found, _Labelled) else None
 
     def label(self, event: str, label: float) -> None:
-        self._hours[_hour(event)][event] = label
+        self._hours[_hour(event)][event] = _Labelled(self.of(event), label)
 
     def dropped(self, event: str) -> bool:
         """Whether the event may be one that is no longer held."""
-        return _hour(event) in self._dropped and not self.find(event)[0]
+        return _hour(event) in self._dropped and not self.of(event)
 
     def begins(self, events: Iterable[str]) -> Position | None:
         """The earliest place where any of these may be."""
@@ -181,10 +223,22 @@ def _event_of(record: Event | Outcome) -> str:
     return record.id if isinstance(record, Event) else record.event
 
 
-def _outcome(report: Report, task: Task, now: datetime) -> Outcome:
-    if not 0 < len(report.event_id) <= _LONGEST_ID:
-        raise UsageError(f"event_id has {len(report.event_id)} characters; it is the one that came with the answer")
-    return Outcome(event=report.event_id, label=label_of(report.label, task), at=_in_utc(report.at or now))
+def _check_id(event: str) -> None:
+    if not 0 < len(event) <= _LONGEST_ID:
+        raise UsageError(f"event_id has {len(event)} characters; it is the one that came with the answer")
+
+
+def _counts(findings: Sequence[Finding]) -> Counts:
+    counted = Counter(findings)
+    return Counts(**{name: counted[name] for name in get_args(Finding)})
+
+
+def _label_of_any(label: float | bool | str, tasks: Sequence[Task]) -> float:
+    """The label as the first of these tasks reads it. Raises UsageError where none does, as the last one says it."""
+    for task in tasks[:-1]:
+        with contextlib.suppress(UsageError):
+            return label_of(label, task)
+    return label_of(label, tasks[-1])
 
 
 def _in_utc(at: datetime) -> datetime:

@@ -306,6 +306,11 @@ class Fleet:
         """What each loaded release takes."""
         return {name: release.size for name, release in self._releases().items()}
 
+    @property
+    def asked(self) -> int:
+        """How many are loaded only because somebody asked for them."""
+        return sum(name not in self._needed for name in tuple(self._asked))
+
     def freshness(self) -> dict[str, Freshness]:
         """How old the rows of each view are that the loaded releases look up, and how many were too old."""
         joins = [release.join for release in self._releases().values()]

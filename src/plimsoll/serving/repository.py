@@ -6,7 +6,7 @@ by name, a release beside it may be had ready, or let go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -48,7 +48,11 @@ class Shelf(Protocol):
         ...
 
 
-def index(shelf: Shelf, *, ready: bool) -> list[Indexed]:
+def index(shelves: Iterable[Shelf], *, ready: bool) -> list[Indexed]:
+    return [each for shelf in shelves for each in _of_shelf(shelf, ready)]
+
+
+def _of_shelf(shelf: Shelf, ready: bool) -> list[Indexed]:
     name = shelf.capability.name
     found = [Indexed(name, version, "READY") for version in shelf.versions]
     if ready:
@@ -60,5 +64,5 @@ def version_of(parameters: Mapping[str, Any]) -> str:
     """The release that a load or unload names; ``""`` for none. Raises UsageError for one that is no text."""
     version = parameters.get("version", "")
     if not isinstance(version, str):
-        raise UsageError(f"the parameter version is {version!r:.80}; it is a release's digest")
+        raise UsageError(f"the parameter version is {version!r:.80}; it is a release's digest or label")
     return version

@@ -10,9 +10,9 @@ import msgspec
 
 from plimsoll import __version__
 from plimsoll.serving import oip
-from plimsoll.serving.conduct import all_answered, known
+from plimsoll.serving.conduct import all_answered, counter_of
 from plimsoll.serving.grpc.bridge import Bridge
-from plimsoll.serving.grpc.inferring import Counter, Inferring
+from plimsoll.serving.grpc.inferring import Counter, Counters, Inferring
 from plimsoll.serving.grpc.messages import response_of
 from plimsoll.serving.grpc.tensors import Writer, parameters_of
 from plimsoll.serving.repository import index, version_of
@@ -32,13 +32,14 @@ class Context(Protocol):
 
 
 Call = Callable[[Any, Context], Any]
+Change = Callable[[Counter, str], Coroutine[Any, Any, None]]
 
 
 class Calls:
     """The calls of one server. Any thread may make them."""
 
-    def __init__(self, counter: Counter, bridge: Bridge) -> None:
-        self._at = counter
+    def __init__(self, counters: Counters, bridge: Bridge) -> None:
+        self._at = counters
         self._bridge = bridge
         self._writer = Writer()
         self._answers = {name: response_of(name) for name in self.by_name()}
@@ -63,8 +64,8 @@ class Calls:
         return self._answers["ServerReady"](ready=not self._at.ready)
 
     def _model_ready(self, request: Any, context: Context) -> Any:
-        known(self._at, request.name, request.version)
-        return self._answers["ModelReady"](ready=not self._at.ready)
+        at = counter_of(self._at.counters, request.name, request.version)
+        return self._answers["ModelReady"](ready=not at.ready)
 
     def _server_metadata(self, request: Any, context: Context) -> Any:
         return self._answers["ServerMetadata"](**oip.server_metadata(__version__))
@@ -72,36 +73,35 @@ class Calls:
     def _model_metadata(self, request: Any, context: Context) -> Any:
         """For who may ask, as over REST."""
         self._at.admission.admit(headers_of(context.invocation_metadata(), None), request.name).done()
-        known(self._at, request.name, request.version)
-        task = self._at.capability.task
-        versions = [request.version] if request.version else self._at.versions
-        said = oip.model_metadata(request.name, versions, self._at.form, task.kind, len(task.classes))
+        at = counter_of(self._at.counters, request.name, request.version)
+        task = at.capability.task
+        versions = [request.version] if request.version else at.versions
+        said = oip.model_metadata(request.name, versions, at.form, task.kind, len(task.classes))
         for tensor in said["inputs"]:
             del tensor["parameters"]  # the message has no field for them
         return self._answers["ModelMetadata"](**said)
 
     def _index(self, request: Any, context: Context) -> Any:
-        self._at.admission.admit(headers_of(context.invocation_metadata(), None), self._at.capability.name).done()
-        found = [msgspec.structs.asdict(each) for each in index(self._at, ready=request.ready)]
+        self._at.admission.admit(headers_of(context.invocation_metadata(), None), self._at.only).done()
+        found = [msgspec.structs.asdict(each) for each in index(self._at.counters.values(), ready=request.ready)]
         return self._answers["RepositoryIndex"](models=found)
 
     def _load(self, request: Any, context: Context) -> Any:
-        model = self._change(request, context, self._at.load)
+        model = self._change(request, context, lambda at, version: at.load(version))
         return self._answers["RepositoryModelLoad"](model_name=model, isLoaded=True)
 
     def _unload(self, request: Any, context: Context) -> Any:
-        model = self._change(request, context, self._at.unload)
+        model = self._change(request, context, lambda at, version: at.unload(version))
         return self._answers["RepositoryModelUnload"](model_name=model, isUnloaded=True)
 
-    def _change(self, request: Any, context: Context, change: Callable[[str], Coroutine[Any, Any, None]]) -> str:
+    def _change(self, request: Any, context: Context, change: Change) -> str:
         """For who operates: from this machine, or with a key that may. Returns the model's name."""
         headers = headers_of(context.invocation_metadata(), None)
-        name = self._at.capability.name
-        ticket = self._at.admission.control(headers, host_of(context.peer()), "load", name)
+        model: str = request.model_name or request.repository_name  # where KServe's clients write it
+        ticket = self._at.admission.control(headers, host_of(context.peer()), "load", model)
         try:
-            model: str = request.model_name or request.repository_name  # where KServe's clients write it
-            known(self._at, model)
-            self._bridge.wait_for(change(version_of(parameters_of(request.parameters))), context.time_remaining())
+            version = version_of(parameters_of(request.parameters))
+            self._bridge.wait_for(change(counter_of(self._at.counters, model), version), context.time_remaining())
             return model
         finally:
             ticket.done()
@@ -114,7 +114,7 @@ class Calls:
         replies = all_answered(inferring.replies(remaining_s))
         request = inferring.request
         assert request is not None  # it was read before it was answered
-        made = oip.outputs_of(replies, self._at.capability.task.kind)
+        made = oip.outputs_of(replies, inferring.kind)
         outputs = [made[wanted.name] for wanted in request.outputs]
         return self._writer.write(message.model_name, message.id, outputs, raw=bool(message.raw_input_contents))
 

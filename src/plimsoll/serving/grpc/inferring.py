@@ -7,21 +7,20 @@ from typing import Any, Protocol
 
 from plimsoll.errors import PlimsollError
 from plimsoll.serving import gate, oip
-from plimsoll.serving.conduct import known, unpinned
+from plimsoll.serving.conduct import counter_of, unpinned
+from plimsoll.serving.form import Form
 from plimsoll.serving.grpc.bridge import Wait
 from plimsoll.serving.grpc.messages import SERVICE
 from plimsoll.serving.grpc.tensors import parameters_of, read
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import status_of
-from plimsoll.serving.seams import OPEN, Headers, Span, Ticket
+from plimsoll.serving.seams import OPEN, Admission, Headers, Span, Ticket, Tracer
 
 _OPERATION = f"{SERVICE}/ModelInfer"
 
 
 class Counter(gate.Counter, Protocol):
-    """What the edge stands in front of."""
-
-    body_limit_bytes: int
+    """One capability that is asked for here."""
 
     @property
     def ready(self) -> str:
@@ -39,11 +38,36 @@ class Counter(gate.Counter, Protocol):
     async def unload(self, version: str) -> None: ...
 
 
+class Counted(Protocol):
+    def refused(self, status: int) -> None: ...
+
+
+class Counters(Protocol):
+    """What the edge stands in front of: the counters by name, and what they share."""
+
+    body_limit_bytes: int
+    admission: Admission
+    tracer: Tracer | None
+
+    @property
+    def counters(self) -> Mapping[str, Counter]: ...
+
+    @property
+    def only(self) -> str: ...
+
+    @property
+    def ready(self) -> str:
+        """``""`` when every capability answers, else why one does not."""
+        ...
+
+    def counted(self, capability: str) -> Counted: ...
+
+
 class Inferring:
     """An asking of the desk's, whose thread waits. ``begin`` runs on the loop, ``replies`` in the thread."""
 
-    def __init__(self, counter: Counter, message: Any, headers: Headers) -> None:
-        self._at = counter
+    def __init__(self, counters: Counters, message: Any, headers: Headers) -> None:
+        self._at = counters
         self._message = message
         self._headers = headers
         self._wait = Wait()
@@ -55,29 +79,32 @@ class Inferring:
         self.packed: bytes | None = None
         self.ticket: Ticket = OPEN
         self.trace_id = ""
+        self.kind = ""
 
     def begin(self) -> None:
         """Admit it, read it, and put it at the desk: nothing is read for somebody who may not ask."""
         at, message = self._at, self._message
         try:
             if at.tracer is not None:
-                self._span = at.tracer.begin(self._headers, at.capability.name, _OPERATION)
+                served = message.model_name if message.model_name in at.counters else ""
+                self._span = at.tracer.begin(self._headers, served, _OPERATION)
                 self.trace_id = self._span.trace_id if self._span is not None else ""
             self.ticket = at.admission.admit(self._headers, message.model_name)
-            known(at, message.model_name, message.model_version)
+            counter = counter_of(at.counters, message.model_name, message.model_version)
             unpinned(message.model_name, message.model_version)
-            self.request = request = self._read()
+            self.kind = counter.capability.task.kind
+            self.request = request = self._read(counter.form)
             self.rows, self.anonymous = request.questions, request.anonymous
-            at.put(self)
+            counter.put(self)
         except Exception as error:  # noqa: BLE001 - a supervisor: the thread that waits is told, and raises it
             self.failed(error)
 
-    def _read(self) -> oip.InferRequest:
+    def _read(self, form: Form) -> oip.InferRequest:
         message = self._message
         return oip.asked(
             read(message),
-            self._at.form,
-            self._at.capability.task.kind,
+            form,
+            self.kind,
             id=message.id,
             parameters=parameters_of(message.parameters),
             outputs=[(output.name, parameters_of(output.parameters)) for output in message.outputs],

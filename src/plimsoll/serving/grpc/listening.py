@@ -16,7 +16,7 @@ from plimsoll.serving.certificates import Certificates
 from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.calls import Call, Calls
 from plimsoll.serving.grpc.credentials import credentials_of
-from plimsoll.serving.grpc.inferring import Counter
+from plimsoll.serving.grpc.inferring import Counters
 from plimsoll.serving.grpc.messages import SERVICE, request_of
 from plimsoll.serving.grpc.status import code_of
 from plimsoll.serving.refusals import A_BUG, headers_of_refusal, said_of_refusal, status_of
@@ -36,11 +36,11 @@ class GrpcEdge:
     Raises UsageError when the port is taken or the host is none of this machine's.
     """
 
-    def __init__(self, counter: Counter, host: str, port: int, *, certificates: Certificates | None = None) -> None:
-        self._at = counter
+    def __init__(self, counters: Counters, host: str, port: int, *, certificates: Certificates | None = None) -> None:
+        self._at = counters
         self._pool = ThreadPoolExecutor(_THREADS, "plimsoll-grpc")
         self._server = grpc.server(
-            self._pool, options=_options(counter.body_limit_bytes), maximum_concurrent_rpcs=_MOST_CALLS
+            self._pool, options=_options(counters.body_limit_bytes), maximum_concurrent_rpcs=_MOST_CALLS
         )
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
@@ -79,12 +79,14 @@ class GrpcEdge:
         """Our errors as status codes; whatever else is raised is a bug, logged, and nothing of it is said."""
 
         def guarded(sent: bytes, context: grpc.ServicerContext) -> bytes:
+            message = None
             try:
-                said = call(_read(kind, sent), context)
+                message = _read(kind, sent)
+                said = call(message, context)
                 return said if isinstance(said, bytes) else said.SerializeToString()
             except PlimsollError as error:
                 status = status_of(error)
-                self._at.metrics.refused(status)
+                self._at.counted(_named(message)).refused(status)
                 code, why, trailer = code_of(status), said_of_refusal(error), headers_of_refusal(error)
             except Exception:  # noqa: BLE001 - the supervisor of this edge, as Starlette's is of the other
                 _log.exception("a gRPC call failed")
@@ -95,6 +97,12 @@ class GrpcEdge:
             return b""
 
         return guarded
+
+
+def _named(message: Any) -> str:
+    """The model that a message is about; ``""`` for one that names none."""
+    said: str = getattr(message, "model_name", "") or getattr(message, "name", "")
+    return said
 
 
 def _read(kind: Any, sent: bytes) -> Any:

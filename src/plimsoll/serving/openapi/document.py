@@ -28,6 +28,7 @@ _KEY = {
     "description": "The same key with the same body gets the first answer again, from this process.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
+_OF_ONE = "The capability that is meant; without it, all that are served. A key for one of them must say it."
 _LENGTH = {
     "description": "How many bytes of the body are JSON, where binary tensors follow it.",
     "schema": {"type": "string"},
@@ -124,6 +125,8 @@ def _parameters(operation: Operation, path: str, forms: Mapping[str, Form]) -> l
     found = [
         {"name": name, "in": "path", "required": True, "schema": schemas[name]} for name in re.findall(r"{(\w+)}", path)
     ]
+    if operation.of_one:
+        found.append({"name": "capability", "in": "query", "description": _OF_ONE, "schema": schemas["model"]})
     return [*found, _KEY] if operation.asks else found
 
 

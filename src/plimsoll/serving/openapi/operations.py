@@ -97,6 +97,8 @@ class Operation(NamedTuple):
     asks: bool = False
     """Whether a question is asked: it may be sent again under an Idempotency-Key."""
     media: str = "application/json"
+    of_one: bool = False
+    """Whether ``?capability=`` may say which one it is about."""
 
 
 _ASKED = (400, 401, 403, 413, 415, 429, 503, 504)
@@ -140,7 +142,15 @@ OPERATIONS = (
         asks=True,
     ),
     Operation("get", "/v1/capabilities/{model}/deployment", "Who serves which share", Deployed),
-    Operation("post", "/v1/outcomes", "Tell what turned out", Counts, takes=list[Report] | Report, refusals=_TOLD),
+    Operation(
+        "post",
+        "/v1/outcomes",
+        "Tell what turned out",
+        Counts,
+        takes=list[Report] | Report,
+        refusals=(*_TOLD, 404),
+        of_one=True,
+    ),
     Operation(
         "post",
         "/v1/features/{source}",
@@ -155,7 +165,8 @@ OPERATIONS = (
         "The releases that are here, and why one is not ready",
         list[Indexed],
         takes=IndexRequest,
-        refusals=_TOLD,
+        refusals=(*_TOLD, 404),
+        of_one=True,
     ),
     Operation(
         "post",
