@@ -305,9 +305,10 @@ def test_a_proxy_is_not_to_be_had(up: Running) -> None:
 def test_a_request_that_does_not_arrive_is_given_up(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow-loris: half a head, then nothing; 408 and the place is free. Others are answered meanwhile."""
     monkeypatch.setattr(protocol, "RECEIVE_S", 1)
-    with running(yard) as up, connected(up) as slow, connected(up) as other:
+    with running(yard) as up, connected(up) as slow:
         slow.send(request(parcel(1))[:40])
-        assert other.send(request(parcel(2))).response()[0] == 200
+        with connected(up) as other:
+            assert other.send(request(parcel(2))).response()[0] == 200
         status, headers, _ = slow.response()
         assert (status, headers["connection"], slow.closed()) == (408, "close", True)
 
@@ -317,7 +318,7 @@ def test_who_sends_a_byte_now_and_then_is_given_up(yard: Any, monkeypatch: pytes
     """A byte is no progress: the whole request has to arrive in time. Others are answered meanwhile."""
     monkeypatch.setattr(protocol, "RECEIVE_S", 1)
     sent = request(parcel(1))
-    with running(yard) as up, connected(up) as slow, connected(up) as other:
+    with running(yard) as up, connected(up) as slow:
         start = 0 if piece == "head" else sent.index(b"\r\n\r\n") + 4
         slow.send(sent[:start])
         pause, at = threading.Event(), start
@@ -326,7 +327,8 @@ def test_who_sends_a_byte_now_and_then_is_given_up(yard: Any, monkeypatch: pytes
             slow.send(sent[at : at + 1])
             at += 1
             pause.wait(0.2)
-        assert other.send(request(parcel(2))).response()[0] == 200
+        with connected(up) as other:
+            assert other.send(request(parcel(2))).response()[0] == 200
         assert (slow.response()[0], slow.closed()) == (408, True)
 
 
@@ -334,7 +336,7 @@ def test_who_reads_a_byte_now_and_then_is_let_go(yard: Any, monkeypatch: pytest.
     """Nothing is kept for it beyond its window, and not for ever. Others are answered meanwhile."""
     monkeypatch.setattr(protocol, "RECEIVE_S", 1)
     row = yard.release()
-    with running(yard, live(row.digest), rows=[row]) as up, connected(up) as slow, connected(up) as other:
+    with running(yard, live(row.digest), rows=[row]) as up, connected(up) as slow:
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.socket.setblocking(False)
         asked, pause, gone = request(parcel(1)) * 100, threading.Event(), False
@@ -349,19 +351,21 @@ def test_who_reads_a_byte_now_and_then_is_let_go(yard: Any, monkeypatch: pytest.
             except (BrokenPipeError, ConnectionResetError):
                 gone = True
         slow.socket.setblocking(True)
-        assert other.send(request(parcel(2))).response()[0] == 200
+        with connected(up) as other:  # opened now: one that is idle for so long is let go as well
+            assert other.send(request(parcel(2))).response()[0] == 200
 
 
 def test_who_does_not_read_is_not_read_from(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answers are not gathered without end: it is stopped reading from, and in the end let go."""
     monkeypatch.setattr(protocol, "RECEIVE_S", 1)
     row = yard.release()
-    with running(yard, live(row.digest), rows=[row]) as up, connected(up) as deaf, connected(up) as other:
+    with running(yard, live(row.digest), rows=[row]) as up, connected(up) as deaf:
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises((BrokenPipeError, ConnectionResetError, TimeoutError)):
             while True:
                 deaf.send(request(parcel(1)) * 100)
-        assert other.send(request(parcel(2))).response()[0] == 200
+        with connected(up) as other:
+            assert other.send(request(parcel(2))).response()[0] == 200
 
 
 def test_a_stopping_server_answers_what_was_pipelined(yard: Any) -> None:
