@@ -91,7 +91,7 @@ class Breaker:
         self._now_s = now_s
         self._limits = limits or Limits()
         self._circuit = Circuit()
-        self._trying_since_s: float | None = None
+        self._trying_until_s: float | None = None
         self.troubled = False
         """Whether there is anything to ask or to tell: False while all is well, which is the usual case."""
         self._one_at_a_time = threading.Lock()
@@ -115,10 +115,9 @@ class Breaker:
             self._circuit = looked(self._circuit, now_s, self._limits)
             if self._circuit.state != "half_open":
                 return self._circuit.state == "closed"
-            since_s = self._trying_since_s
-            if since_s is not None and now_s - since_s < self._limits.most_rest_s:
+            if self._trying_until_s is not None and now_s < self._trying_until_s:
                 return False
-            self._trying_since_s = now_s
+            self._trying_until_s = now_s + self._limits.most_rest_s
             return True
 
     def succeeded(self) -> None:
@@ -131,5 +130,5 @@ class Breaker:
     def _tell(self, happened: Literal["succeeded", "failed"]) -> None:
         with self._one_at_a_time:
             self._circuit = told(self._circuit, happened, self._now_s(), self._limits)
-            self._trying_since_s = None
+            self._trying_until_s = None
             self.troubled = self._circuit != Circuit()

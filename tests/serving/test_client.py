@@ -197,6 +197,14 @@ def test_no_message_holds_the_key(to: Any) -> None:
     assert "secret" not in str(caught.value) + repr(caught.value) + repr(client) + repr(caught.value.details)
 
 
+def test_an_answer_that_breaks_off_is_none(to: Any) -> None:
+    """Fewer bytes than were announced, none at all among them: the server was killed, and the request is asked again."""
+    for cut in (b"", ANSWER[:20]):
+        with answering([(200, cut), (200, ANSWER)], announced=len(ANSWER)) as (url, heard), to(url) as client:
+            assert client.ask(**parcel(1)).event_id == "e1"
+        assert len(heard) == 2
+
+
 def test_many_ask_at_once(up: Running) -> None:
     """Threads share a client; tasks share another. Each gets the answer to its own question."""
     units = [f"p{i}" for i in range(40)]
@@ -268,8 +276,12 @@ ANSWER = b'{"event_id": "e1", "score": 0.5, "action": "answer", "release": "r", 
 
 
 @contextmanager
-def answering(script: list[tuple[int, bytes]], *, close_each: bool = False) -> Iterator[tuple[str, list[str]]]:
-    """A server that answers by the script, one request after another: its address, and what it heard."""
+def answering(
+    script: list[tuple[int, bytes]], *, close_each: bool = False, announced: int | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """A server that answers by the script, one request after another: its address, and what it heard.
+
+    ``announced``: how long each body is said to be; the connection ends after one that is shorter."""
     heard: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -287,11 +299,10 @@ def answering(script: list[tuple[int, bytes]], *, close_each: bool = False) -> I
                     except (OSError, EOFError):
                         break
                     status, body = left.pop(0)
-                    head = (
-                        f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-                    )
+                    length = len(body) if announced is None else announced
+                    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
                     near.sendall(head.encode() + body)
-                    if close_each:
+                    if close_each or length > len(body):
                         break
 
     thread = threading.Thread(target=serve)

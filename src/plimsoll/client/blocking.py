@@ -130,6 +130,8 @@ class Client:
             said += chunk
             if connection.sock is not None:  # None once the server said that it closes
                 connection.sock.settimeout(_left(until_s))
+        if response.length:  # it ended before what it had announced; read1 takes that for the end
+            raise http.client.IncompleteRead(bytes(said), response.length)
         response.read()  # nothing is left; read1 does not notice the end, and the connection could not be used again
         if response.status != 200:
             raise refusal(response.status, bytes(said), response.getheader("retry-after"))
