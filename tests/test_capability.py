@@ -24,6 +24,7 @@ from plimsoll.capability import (
     load_object,
 )
 from plimsoll.errors import InvalidDeclaration, UsageError
+from plimsoll.evaluation import metric
 from plimsoll.features import Inputs, number, view
 from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
 from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
@@ -330,3 +331,21 @@ def test_a_regression_promises_with_a_tolerance() -> None:
         replace(GOOD, **measured, answer=Answer(abstain_below=0.6))
     made = replace(GOOD, **measured, answer=Answer(promise=ErrorAmongAnswered(0.1, within=2.0)))
     assert made.answer.promise is not None and made.answer.rule(0.5).abstain_below == 0.5
+
+
+@metric(unit="share", higher_is_better=False, tasks=["binary"])
+def gap(scores: Any, labels: Any) -> Any:
+    """Mean distance between what was said and what happened."""
+    return abs(scores - labels)
+
+
+def test_a_metric_of_its_own_is_named_where_it_is_measured() -> None:
+    """A requirement on one that ``metrics`` does not have could never be measured; with it, it goes into the stages."""
+    gate = [no_worse(gap, margin=0.1, than="champion")]
+    with pytest.raises(InvalidDeclaration, match="gap") as caught:
+        replace(GOOD, gate=gate)
+    assert caught.value.hint == "name it under metrics=[…]"
+    declared = replace(GOOD, gate=gate, metrics=[gap], report=[gap, "auc"])
+    assert gate[0] in declared.stages[0].requires and declared.definition(gap) is gap
+    with pytest.raises(InvalidDeclaration, match="two of them have one name"):
+        replace(GOOD, metrics=[gap, gap])

@@ -24,6 +24,7 @@ _MODULES = {
         "Table",
     ),
     "features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
+    "evaluation.own": ("metric",),
     "kernel.promise": ("ErrorAmongAnswered", "WrongPerRequest"),
     "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
@@ -58,6 +59,7 @@ __all__ = [
     "better",
     "category",
     "hour",
+    "metric",
     "no_worse",
     "number",
     "view",
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         Table,
     )
     from plimsoll.client import AsyncClient, Client
+    from plimsoll.evaluation.own import metric
     from plimsoll.features import Inputs, View, category, hour, number, view, weekday
     from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
     from plimsoll.kernel.requirement import at_least, at_most, better, no_worse

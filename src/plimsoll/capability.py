@@ -24,7 +24,7 @@ from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
-from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.metrics import METRICS, Metric, found
 from plimsoll.stats.sequence import START
 
 Declared = TypeVar("Declared")
@@ -191,7 +191,8 @@ class Capability:
     ``train``: ``(TrainingSet, Params) -> model`` or an unfitted scikit-learn estimator; ``model``: the path of an
     ONNX file instead. ``maturity``: how long after the question an outcome may still come; after it, it counts as
     never. ``grace``: how long a live release may answer on inadmissible evidence. ``bindings``: view → the table
-    that it reads instead of its own (another feed). ``retired``: views that this declaration no longer uses but
+    that it reads instead of its own (another feed). ``metrics``: those of your own that requirements and the report
+    name (``plimsoll.metric``). ``retired``: views that this declaration no longer uses but
     releases still deployed do. ``drill``: faults injected on purpose, honoured in rehearsals
     only.
     """
@@ -211,7 +212,8 @@ class Capability:
     rollout: Sequence[Stage] = field(default_factory=lambda: (Shadow(), Canary(0.25), Live()))
     keep: Sequence[Requirement] = ()
     retrain: Sequence[Requirement] = ()
-    report: Sequence[str] = ()
+    report: Sequence[str | Metric] = ()
+    metrics: Sequence[Metric] = ()
     slices: Sequence[str] = ()
     answer: Answer = field(default_factory=Answer)
     caching: Caching | None = None
@@ -250,11 +252,15 @@ class Capability:
     def inputs(self) -> tuple[Inputs, ...]:
         return tuple(f for f in self.features if isinstance(f, Inputs))
 
+    def definition(self, metric: str | Metric) -> Metric:
+        """How a metric is measured here. Raises UsageError if it is unknown, or known as another version."""
+        return found(metric if isinstance(metric, str) else metric.id, self.metrics)
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The rollout's stages, each with its requirements: its own, or the gate's comparisons with the champion
         (not by slice, and of metrics that are means over rows) and the operational part of ``keep``."""
-        usual = tuple(r for r in self.gate if r.than in ("champion", "fallback") and not r.by and _by_row(r))
+        usual = tuple(r for r in self.gate if r.than in ("champion", "fallback") and not r.by and _by_row(self, r))
         compared = {(r.kind, r.metric): r for r in sorted(usual, key=lambda r: r.than == "champion")}
         defaults = tuple(replace_than(r, "champion") for r in compared.values())
         defaults += tuple(r for r in self.keep if r.operational)
@@ -386,10 +392,15 @@ def _check_names(c: Capability) -> None:
 def _check_requirements(c: Capability) -> None:
     if not c.gate:
         raise InvalidDeclaration(f"{c.name}: gate is empty; nothing ships without a requirement")
+    if len({m.name for m in c.metrics}) < len(c.metrics):
+        raise InvalidDeclaration(f"{c.name}: metrics: two of them have one name")
     for r in _requirements(c):
-        tasks = r.definition.tasks
-        if "any" not in tasks and c.task.kind not in tasks:
-            raise InvalidDeclaration(f"{c.name}: {r}: {r.metric} is not a metric of a {c.task.kind} task")
+        try:
+            definition = c.definition(r.metric)
+        except UsageError as error:
+            raise InvalidDeclaration(f"{c.name}: {r}: {error}", hint="name it under metrics=[…]") from error
+        if not definition.defined_for(c.task.kind):
+            raise InvalidDeclaration(f"{c.name}: {r}: {definition.name} is not a metric of a {c.task.kind} task")
         if r.than == "fallback" and c.fallback is None:
             raise InvalidDeclaration(
                 f"{c.name}: {r}: no fallback is declared", hint="give fallback=…, or compare with champion"
@@ -399,9 +410,13 @@ def _check_requirements(c: Capability) -> None:
                 f"{c.name}: {r}: {r.metric} is counted over all answers of a release, against a limit",
                 hint=f'write at_most("{r.metric}", …), without by=…',
             )
-    for name in c.report:
-        if name not in METRICS:
-            raise InvalidDeclaration(f"{c.name}: report: there is no metric {name!r}", hint=nearest(name, METRICS))
+    for asked in c.report:
+        try:
+            c.definition(asked)
+        except UsageError as error:
+            known = [*METRICS, *(m.name for m in c.metrics)]
+            name = asked if isinstance(asked, str) else asked.name
+            raise InvalidDeclaration(f"{c.name}: report: {error}", hint=nearest(name, known)) from error
     for r in c.gate:
         if r.operational:
             raise InvalidDeclaration(
@@ -413,7 +428,7 @@ def _check_requirements(c: Capability) -> None:
                 f"{c.name}: gate: {r}: a candidate has no predecessor yet", hint='compare with than="champion"'
             )
     for r in (*c.keep, *(r for s in c.rollout for r in s.requires)):
-        if not _by_row(r):
+        if not _by_row(c, r):
             raise InvalidDeclaration(
                 f"{c.name}: {r}: {r.metric} needs all rows at once and cannot be followed block by block in production",
                 hint="require it at the gate or under retrain; compare a mean over rows (log_loss, brier, mae) here",
@@ -479,9 +494,9 @@ def _requirements(c: Capability) -> tuple[Requirement, ...]:
     return (*c.gate, *c.keep, *c.retrain, *(r for s in c.rollout for r in s.requires))
 
 
-def _by_row(r: Requirement) -> bool:
+def _by_row(c: Capability, r: Requirement) -> bool:
     """Whether blocks of live traffic can be judged by it: a mean over rows, or a count."""
-    return r.operational or r.definition.rows is not None
+    return r.operational or c.definition(r.metric).rows is not None
 
 
 def _check_policy(c: Capability) -> None:

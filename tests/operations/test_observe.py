@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from plimsoll.kernel.case import Observation
 from plimsoll.kernel.lease import Proof
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
+from plimsoll.evaluation import metric
 from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
 from plimsoll.kernel.rollout import Canary, Deployment, Live, Rollout, Shadow
 from plimsoll.kernel.verdict import Evidence
@@ -34,6 +36,24 @@ def observer(records: Any, until: Any, **options: Any) -> Observer:
     tally.close(until)
     skew = SkewWatch(lambda *_: np.empty((0, 1), np.float32), lambda release: ["weight"])
     return Observer(tally, skew, ExposureWatch(), terms_of(parcels()), **options)
+
+
+@metric(unit="share", higher_is_better=False, tasks=["binary"])
+def gap(scores: Any, labels: Any) -> Any:
+    """Mean distance between what was said and what happened."""
+    return np.abs(scores - labels)
+
+
+def test_a_metric_that_is_no_longer_what_was_required_makes_evidence_invalid() -> None:
+    """Neither a pass nor an exception that stops the loop: another definition says nothing about the required one."""
+    required = no_worse(gap, margin=0.1, than="champion")
+    seen = observer(days(6, knows("r1")), T0 + 6 * DAY)
+    seen.tally.metrics = (gap,)
+    (found,) = seen.observe(in_stage(required), T0 + 6 * DAY).trial
+    assert len(found.blocks) == 5 and not found.problems
+    seen.tally.metrics = (replace_dataclass(gap, version="0123456789ab"),)
+    (found,) = seen.observe(in_stage(required), T0 + 6 * DAY).trial
+    assert not found.blocks and f"required as its version {gap.version}" in found.problems[0]
 
 
 def in_stage(*requires: Any, canary: bool = False, **changes: Any) -> Deployment:

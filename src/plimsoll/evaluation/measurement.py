@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from plimsoll.errors import UsageError, nearest
+from plimsoll.errors import UsageError
 from plimsoll.evaluation.blocks import Range, blockwise
 from plimsoll.evaluation.curve import Curves, curves
 from plimsoll.evaluation.rows import Rowset, rowset
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block
-from plimsoll.stats import METRICS, Metric, t_interval
+from plimsoll.stats import Metric, t_interval
+from plimsoll.stats.metrics import found
 
 ALL, OTHER = "all", "other"
 CONFIDENCE = 0.95
@@ -67,7 +68,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    metrics: Sequence[str],
+    metrics: Sequence[str | Metric],
     *,
     task: str = "binary",
     scores: Any,
@@ -79,7 +80,7 @@ def measure(
     minimum: int = 200,
     label_range: Range | None = None,
 ) -> Evaluation:
-    """Measure ``metrics`` on rows in order of time.
+    """Measure ``metrics`` (by name, or of your own) on rows in order of time.
 
     ``scores``: (n,) P(positive) or values, or (n, classes); ``labels``: numbers, NaN where the outcome never came;
     ``blocks``: each row's block; ``comparators``: role (``champion``, ``fallback``) → scores of the same rows;
@@ -89,8 +90,8 @@ def measure(
     regression can have, which bounds missing outcomes.
     Raises UsageError for an unknown metric, one of another task, or rows that do not fit together.
     """
-    chosen = [_metric(name, task) for name in dict.fromkeys(metrics)]
-    fine = chosen if sliced is None else [m for m in chosen if m.name in sliced]
+    chosen = list({m.id: m for m in (_metric(given, task) for given in metrics)}.values())
+    fine = chosen if sliced is None else [m for m in chosen if m.id in sliced]
     rows = rowset(task, scores, labels, blocks, comparators or {})
     if not len(rows):
         raise UsageError("there is nothing to measure: no rows", hint="is the gate's window after the last row?")
@@ -110,10 +111,9 @@ def measure(
     )
 
 
-def _metric(name: str, task: str) -> Metric:
-    if name not in METRICS:
-        raise UsageError(f"there is no metric {name!r}", hint=nearest(name, METRICS))
-    metric = METRICS[name]
+def _metric(given: str | Metric, task: str) -> Metric:
+    metric = found(given) if isinstance(given, str) else given
+    name = metric.name
     if metric.operational:
         raise UsageError(f"{name} is operational: it is measured on traffic, not on a test set")
     if not metric.defined_for(task):
@@ -143,22 +143,22 @@ def _slices(rows: Rowset, slices: Mapping[str, Sequence[Any]], minimum: int) -> 
 def _measured(
     metric: Metric, rows: Rowset, against: str, name: str, judged: bool, note: str, label_range: Range | None
 ) -> Measure:
-    found = blockwise(metric, rows, against, label_range)
+    seen = blockwise(metric, rows, against, label_range)
     error = (1.0 - CONFIDENCE) / 2
-    interval = t_interval([b.mean for b in found.blocks], alpha_low=error, alpha_high=error)
+    interval = t_interval([b.mean for b in seen.blocks], alpha_low=error, alpha_high=error)
     return Measure(
-        metric=metric.name,
+        metric=metric.id,
         comparator=against,
         slice=name,
         rows=len(rows),
         missing=int((~rows.known).sum()),
-        value=_finite(found.value),
+        value=_finite(seen.value),
         estimate=_finite(interval.estimate),
         low=_finite(interval.low),
         high=_finite(interval.high),
-        blocks=found.blocks,
+        blocks=seen.blocks,
         judged=judged,
-        note=note or found.waits_for or interval.problem,
+        note=note or seen.waits_for or interval.problem,
     )
 
 

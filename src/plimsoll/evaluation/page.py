@@ -18,6 +18,7 @@ from plimsoll.kernel.digest import short
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.verdict import Ruling, Verdict
 from plimsoll.stats import METRICS
+from plimsoll.stats.metrics import known_by_id
 
 HEADLINES = {
     Ruling.PASS: "Passes its gate",
@@ -89,7 +90,7 @@ def _templates() -> Environment:
 
 
 def _unit(metric: str) -> str:
-    return METRICS[metric].unit
+    return known_by_id(metric).unit
 
 
 def _tally(verdict: Verdict) -> str:
@@ -134,7 +135,7 @@ def _figures(evaluation: Evaluation | None, selection: Selection | None) -> dict
 def _headliner(evaluation: Evaluation) -> str:
     """The metric that the plots over blocks and slices show: the first with a value per row."""
     taken = list(dict.fromkeys(m.metric for m in evaluation.measures))
-    return next((name for name in taken if METRICS[name].rows), taken[0])
+    return next((name for name in taken if name in METRICS and METRICS[name].rows), taken[0])
 
 
 def _by_block(evaluation: Evaluation) -> list[list[Measure]]:

@@ -8,6 +8,7 @@ from plimsoll.errors import UsageError, nearest
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.verdict import Evidence
+from plimsoll.stats.metrics import called
 
 
 def evidence(
@@ -43,6 +44,11 @@ def _asked(evaluation: Evaluation, requirement: Requirement, names: Mapping[str,
     of_metric = [m for m in evaluation.measures if m.metric == requirement.metric and m.comparator == than]
     if not of_metric:
         known = {m.metric for m in evaluation.measures}
+        if others := [m for m in sorted(known) if called(m) == called(requirement.metric)]:
+            raise UsageError(
+                f"{requirement}: it asks for {requirement.metric}, and measured was {others[0]}: another definition",
+                hint="measure it again with the definition that is required",
+            )
         raise UsageError(
             f"{requirement}: {requirement.metric} was not measured", hint=nearest(requirement.metric, known)
         )

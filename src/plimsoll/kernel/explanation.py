@@ -20,7 +20,7 @@ from plimsoll.kernel.figure import figure, share, span
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.verdict import Count, Evidence, Finding, Policy, Ruling, Verdict, fail_alphas, find
 from plimsoll.stats.change import DEPENDENCE_ALLOWANCE
-from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.metrics import METRICS, known_by_id
 from plimsoll.stats.planner import first_shown
 from plimsoll.stats.sequence import START
 
@@ -86,7 +86,7 @@ def explain(e: Evidence, f: Finding, policy: Policy, *, fail_alpha: float, minim
         slice=f.slice,
         ruling=f.ruling,
         metric=f.metric,
-        unit=METRICS[f.metric].unit,
+        unit=known_by_id(f.metric).unit,
         estimate=f.estimate,
         low=f.low,
         high=f.high,

@@ -77,7 +77,7 @@ def _asked_blocks(body: Mapping[str, Any]) -> int:
 def replay(body: Mapping[str, Any]) -> Replayed:
     """The verdict of a ledger line's ``body`` judged again by this kernel, with every difference."""
     verdict, evidence = stored(body)
-    unknown = sorted({e.requirement.metric for e in evidence} - set(METRICS))
+    unknown = sorted(m for m in {e.requirement.metric for e in evidence} if m not in METRICS and "@" not in m)
     if unknown:
         why = f"this Plimsoll does not know the metric {', '.join(unknown)}"
         return Replayed(then=verdict, again=None, evidence=evidence, problem=why)

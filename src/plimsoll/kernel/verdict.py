@@ -31,7 +31,7 @@ from plimsoll.kernel.digest import digest, rounded
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.stats.change import mean_detector, rate_detector
 from plimsoll.stats.interval import Interval, exact_rate, t_interval
-from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.metrics import known_by_id
 from plimsoll.stats.sequence import mean_sequence, rate_sequence
 
 KERNEL_VERSION = 2
@@ -139,7 +139,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def operational(self) -> bool:
         """About the machinery, not about being right."""
-        return METRICS[self.metric].operational
+        return known_by_id(self.metric).operational
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

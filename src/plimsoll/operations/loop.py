@@ -51,6 +51,7 @@ def tally_of(capability: Capability) -> Tally:
         maturity=capability.maturity,
         limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
         columns=capability.sliced,
+        metrics=capability.metrics,
     )
 
 

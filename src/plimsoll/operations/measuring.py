@@ -35,7 +35,7 @@ def measured(
     asked = [r.metric for r in capability.gate]
     sliced = [r.by for r in capability.gate if r.by]
     return measure(
-        list(dict.fromkeys([*asked, *capability.report])) if full else list(dict.fromkeys(asked)),
+        [capability.definition(m) for m in ([*asked, *capability.report] if full else asked)],
         task=capability.task.kind,
         scores=_scores(built.manifest, built.gate.X, yard),
         labels=built.gate.y,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from msgspec.structs import replace
 
+from plimsoll.errors import UsageError
 from plimsoll.evaluation import blockwise, rowset
 from plimsoll.kernel.case import Observation, Terms, carry_key
 from plimsoll.kernel.lease import Lease
@@ -115,18 +116,16 @@ class Observer:
                 )
                 continue
             for value in self._slices(requirement, closed):
-                found.append(
-                    Evidence(
-                        requirement=requirement,
-                        release=release,
-                        source=source,
-                        comparator=comparator,
-                        slice=f"{requirement.by}={value}" if value else "all",
-                        blocks=self.tally.blocks(requirement, release, comparator, closed, value),
-                        problems=problems,
-                        waits_for=self._due(requirement, since),
-                    )
+                bare = Evidence(
+                    requirement=requirement,
+                    release=release,
+                    source=source,
+                    comparator=comparator,
+                    slice=f"{requirement.by}={value}" if value else "all",
+                    problems=problems,
+                    waits_for=self._due(requirement, since),
                 )
+                found.append(self._measured(bare, closed, value))
         return tuple(found)
 
     def _due(self, requirement: Requirement, since: datetime) -> str:
@@ -172,11 +171,10 @@ class Observer:
                     source="live",
                     comparator=comparator,
                     slice=f"{requirement.by}={value}" if value else "all",
-                    blocks=self.tally.blocks(requirement, lease.release, comparator, closed, value),
                     problems=problems,
                     waits_for=f"{requirement}: no block has closed since the last look",
                 )
-                found.append(_carried(e, lease))
+                found.append(_carried(self._measured(e, closed, value), lease))
         return tuple(found)
 
     def _recent_blocks(self, lease: Lease) -> list[ClosedBlock]:
@@ -188,13 +186,7 @@ class Observer:
         if len(closed) < RECENT_BLOCKS:
             return ()
         return tuple(
-            Evidence(
-                requirement=r,
-                release=lease.release,
-                source="gate",
-                comparator=comparator,
-                blocks=self.tally.blocks(r, lease.release, comparator, closed),
-            )
+            self._measured(Evidence(requirement=r, release=lease.release, source="gate", comparator=comparator), closed)
             for r in lease.keep
             if not r.operational and (comparator := self._named(r, "", d.predecessor or ""))
         )
@@ -205,9 +197,9 @@ class Observer:
         names = [p for p in d.predecessors if p not in d.known_bad] + ([FALLBACK] if d.has_fallback else [])
         rivals = {
             name: tuple(
-                Evidence(requirement=r, release=name, source="gate", comparator=lease.release, blocks=blocks)
+                seen
                 for r in (Requirement(kind="better", metric=m, limit=0.0, than="champion") for m in metrics)
-                if (blocks := self.tally.blocks(r, name, lease.release, closed))
+                if (seen := self._measured(_against(r, name, lease.release), closed)).blocks or seen.problems
             )
             for name in names
         }
@@ -226,24 +218,36 @@ class Observer:
         if len(closed) < RECENT_BLOCKS:
             return ()
         return tuple(
-            Evidence(
-                requirement=r,
-                release=lease.release,
-                source="gate",
-                blocks=self._absolute(r, lease.release, closed),
-                problems=self._problems(lease.release),
+            self._measured(
+                Evidence(requirement=r, release=lease.release, source="gate", problems=self._problems(lease.release)),
+                closed,
             )
             for r in self.retrain
         )
 
-    def _absolute(self, r: Requirement, release: str, closed: Sequence[ClosedBlock]) -> tuple[Block, ...]:
-        if r.definition.whole is None:
-            return self.tally.blocks(r, release, "", closed)
+    def _level(
+        self, r: Requirement, release: str, closed: Sequence[ClosedBlock], value: str | None
+    ) -> tuple[Block, ...]:
+        definition = self.tally.definition(r)
+        if definition.whole is None:
+            return self.tally.blocks(r, release, "", closed, value)
         scores, labels, names = self.tally.rows(release, closed)
         if len(np.unique(names)) < 2:
             return ()
         rows = rowset(self.tally.task, scores, labels, names.tolist(), {})
-        return blockwise(r.definition, rows, "", None).blocks
+        return blockwise(definition, rows, "", None).blocks
+
+    def _measured(self, e: Evidence, closed: Sequence[ClosedBlock], value: str | None = None) -> Evidence:
+        """``e`` with its blocks. A metric that raises, or is no longer what was required, makes it inadmissible: that is
+        neither a pass nor an exception which stops the loop."""
+        try:
+            if e.comparator:
+                blocks = self.tally.blocks(e.requirement, e.release, e.comparator, closed, value)
+            else:
+                blocks = self._level(e.requirement, e.release, closed, value)
+        except UsageError as error:
+            return replace(e, problems=(*e.problems, f"{e.requirement}: {error}"))
+        return replace(e, blocks=blocks)
 
     # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,6 +279,10 @@ class Observer:
         counts = self.tally.counts(e.requirement, other, after=before, until=last)
         twin = Evidence(requirement=e.requirement, release=other, source="shadow", counts=_summed(counts))
         return find(twin, self.terms.policy, fail_alpha=self.terms.policy.alpha).ruling is Ruling.FAIL
+
+
+def _against(requirement: Requirement, release: str, other: str) -> Evidence:
+    return Evidence(requirement=requirement, release=release, source="gate", comparator=other)
 
 
 def _carried(e: Evidence, lease: Lease) -> Evidence:

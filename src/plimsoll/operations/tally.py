@@ -22,7 +22,7 @@ from plimsoll.kernel.promise import ENDS
 from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.verdict import Block, Count
-from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.metrics import Metric, found
 
 Floats = NDArray[np.float64]
 OVER_AFTER = timedelta(hours=24)
@@ -89,11 +89,13 @@ class Tally:
         maturity: timedelta,
         limits_ms: Iterable[float] = (),
         columns: Iterable[str] = (),
+        metrics: Iterable[Metric] = (),
         keep_blocks: int = 400,
     ) -> None:
         self.task, self.maturity = task, maturity
         self.limits_ms = tuple(sorted(set(limits_ms)))
         self.columns = tuple(sorted(set(columns)))
+        self.metrics = tuple(metrics)
         self.keep_blocks = keep_blocks
         self.closed: list[ClosedBlock] = []
         self.events = self.outcomes = self.duplicates = self.late = self.unknown = self.stragglers = 0
@@ -249,13 +251,17 @@ class Tally:
         """Hits and events per hour in (after, until] of an operational requirement; hours as in HOUR."""
         what = requirement.metric if requirement.definition.quantile is None else f">{requirement.limit:g}ms"
         hours = self._counts.get((release, what), {})
-        found: list[Count] = []
+        seen: list[Count] = []
         for hour in reversed(hours):  # they are opened in the order of the log, so the newest are at the end
             if hour <= after:
                 break
             if hour <= until:
-                found.append(Count(hour, *hours[hour]))
-        return tuple(reversed(found))
+                seen.append(Count(hour, *hours[hour]))
+        return tuple(reversed(seen))
+
+    def definition(self, requirement: Requirement) -> Metric:
+        """How its metric is measured. Raises UsageError if that is no longer what it was when it was required."""
+        return found(requirement.metric, self.metrics)
 
     def blocks(
         self,
@@ -266,16 +272,18 @@ class Tally:
         value: str | None = None,
     ) -> tuple[Block, ...]:
         """The requirement's metric on each of ``closed``: on its own, or as the loss against ``comparator``, paired
-        on the rows that both answered. ``value`` restricts to the rows of one slice of ``requirement.by``."""
-        found: list[Block] = []
+        on the rows that both answered. ``value`` restricts to the rows of one slice of ``requirement.by``. Raises
+        UsageError where it cannot be measured."""
+        definition = self.definition(requirement)
+        seen: list[Block] = []
         for block in closed:
             if (release, block.name) in self.tainted or (comparator, block.name) in self.tainted:
                 continue
             key = (block.name, requirement.metric, release, comparator, requirement.by, value)
             if key not in self._cache:
-                self._cache[key] = _measured(block, requirement, release, comparator, value)
-            found += self._cache[key]
-        return tuple(found)
+                self._cache[key] = _measured(block, definition, requirement.by, release, comparator, value)
+            seen += self._cache[key]
+        return tuple(seen)
 
     def rows(self, release: str, closed: Iterable[ClosedBlock]) -> tuple[Floats, Floats, NDArray[np.str_]]:
         """(scores, labels, block names) of the rows that ``release`` answered; NaN where the outcome never came."""
@@ -297,7 +305,7 @@ def _there(scores: Floats) -> NDArray[np.bool_]:
 
 
 def _measured(
-    block: ClosedBlock, requirement: Requirement, release: str, comparator: str, value: str | None
+    block: ClosedBlock, metric: Metric, by: str | None, release: str, comparator: str, value: str | None
 ) -> tuple[Block, ...]:
     """One Block, or none where nobody of the pair answered."""
     ours = block.scores.get(release)
@@ -305,10 +313,10 @@ def _measured(
     if ours is None or (comparator and theirs is None):
         return ()
     rows = _there(ours) if theirs is None else _there(ours) & _there(theirs)
-    if value is not None and requirement.by:
-        rows &= block.columns[requirement.by] == value
+    if value is not None and by:
+        rows &= block.columns[by] == value
     if not rows.any():
         return ()
     others = {} if theirs is None else {comparator: theirs[rows]}
     cut = rowset(block.task, ours[rows], block.labels[rows], [block.name] * int(rows.sum()), others)
-    return blockwise(METRICS[requirement.metric], cut, comparator, None).blocks
+    return blockwise(metric, cut, comparator, None).blocks

@@ -59,7 +59,7 @@ class Metric:
 
     ``sums``: the parts that add up, where a whole metric has them (a mean over rows always does: count and total).
     ``slope``: of a regression's row metric that is a convex function of label − score, the most that it changes for a
-    unit of the score; it bounds what a missing label could say.
+    unit of the score; it bounds what a missing label could say. ``version``: the digest of a user's definition.
     """
 
     name: str
@@ -74,6 +74,12 @@ class Metric:
     description: str
     sums: Sums | None = None
     slope: float = 1.0
+    version: str = ""
+
+    @property
+    def id(self) -> str:
+        """What requirements, evidence and statistics call it: one of a user's own carries its definition's digest."""
+        return f"{self.name}@{self.version}" if self.version else self.name
 
     @property
     def loss_sign(self) -> int:

@@ -5,14 +5,26 @@ NumPy is loaded when a metric is first measured: the kernel and the CLI read the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+from plimsoll.errors import UsageError, nearest
 from plimsoll.stats.metric import ANY, BINARY, MULTICLASS, REGRESSION, Metric, OfSums, Sums, row_bounds
 
-__all__ = ["ANY", "BINARY", "METRICS", "MULTICLASS", "REGRESSION", "Metric", "row_bounds"]
+__all__ = [
+    "ANY",
+    "BINARY",
+    "METRICS",
+    "MULTICLASS",
+    "REGRESSION",
+    "Metric",
+    "called",
+    "found",
+    "known_by_id",
+    "row_bounds",
+]
 
 
 def _late(module: str, function: str) -> Callable[..., Any]:
@@ -294,3 +306,74 @@ _ALL = (
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})
 """Every metric that a requirement may name."""
+
+
+GROUP = "plimsoll.metrics"
+"""The entry points under which an installed package offers metrics, each under its metric's name."""
+
+
+def called(metric: str) -> str:
+    """The name that people know it by, of a metric's id."""
+    return metric.partition("@")[0]
+
+
+def installed(name: str) -> Metric | None:
+    """The metric that an installed package offers under this name; None if there is none."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=name):
+        loaded = entry.load()
+        if not isinstance(loaded, Metric) or loaded.name != name:
+            raise UsageError(f"the entry point {entry.value} of {GROUP} is not a metric named {name!r}")
+        return loaded
+    return None
+
+
+def found(metric: str, own: Iterable[Metric] = ()) -> Metric:
+    """The definition of a metric's id: ours, one of ``own``, or an installed one.
+
+    Raises UsageError where there is none, or only another version: what was measured by one definition says nothing
+    about another.
+    """
+    if metric in METRICS:
+        return METRICS[metric]
+    offered = {m.id: m for m in own}
+    if metric in offered:
+        return offered[metric]
+    name, _, version = metric.partition("@")
+    there = next((m for m in offered.values() if m.name == name), None) or installed(name)
+    if there is None:
+        raise UsageError(f"there is no metric {name!r}", hint=nearest(name, [*METRICS, *map(called, offered)]))
+    if version and there.id != metric:
+        raise UsageError(
+            f"{name} is required as its version {version}, and what is there now is version {there.version}: "
+            "evidence of one says nothing about the other",
+            hint="release again, so that the new definition is what is required; or bring the old one back",
+        )
+    return there
+
+
+def known_by_id(metric: str) -> Metric:
+    """All that judging has to know of a metric: of a user's own that it is about quality, and not counted.
+
+    Enough to replay a verdict years later, without the code that measured. What it is, and how it is measured, ``found``
+    says. Raises UsageError for an id that never was one.
+    """
+    if metric in METRICS:
+        return METRICS[metric]
+    name, _, version = metric.partition("@")
+    if not version:
+        raise UsageError(f"there is no metric {name!r}", hint=nearest(name, METRICS))
+    return Metric(
+        name=name,
+        unit="",
+        higher_is_better=False,
+        operational=False,
+        needs_label=True,
+        tasks=(ANY,),
+        rows=None,
+        whole=None,
+        quantile=None,
+        description="A metric of a user's own.",
+        version=version,
+    )

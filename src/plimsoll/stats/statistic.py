@@ -46,13 +46,13 @@ def sums_of(metric: Metric) -> Sums:
 def statistic_of(metric: Metric, scores: Any, labels: Any) -> Statistic:
     """Of these rows; those without a label are left out."""
     numbers = sums_of(metric).of(scores, labels, np.zeros(len(labels), dtype=np.int64), 1)[0]
-    return Statistic(metric.name, tuple(numbers.tolist()))
+    return Statistic(metric.id, tuple(numbers.tolist()))
 
 
 def merged(metric: Metric, parts: Sequence[Statistic]) -> Statistic:
     """All ``parts`` as one. Raises UsageError if one is of another metric, or of another number of classes."""
     table = _table(metric, parts)
-    return Statistic(metric.name, tuple(reduce(_merge(sums_of(metric)), table).tolist()))
+    return Statistic(metric.id, tuple(reduce(_merge(sums_of(metric)), table).tolist()))
 
 
 def value_of(metric: Metric, part: Statistic) -> float | None:
@@ -88,8 +88,8 @@ def _merge(sums: Sums) -> Any:
 
 
 def _table(metric: Metric, parts: Sequence[Statistic]) -> Floats:
-    if others := {p.metric for p in parts} - {metric.name}:
-        raise UsageError(f"statistics of {', '.join(sorted(others))} cannot be read as {metric.name}")
+    if others := {p.metric for p in parts} - {metric.id}:
+        raise UsageError(f"statistics of {', '.join(sorted(others))} cannot be read as {metric.id}")
     if not parts or len({len(p.numbers) for p in parts}) > 1:
         sizes = sorted({len(p.numbers) for p in parts})
         raise UsageError(f"{metric.name}: there must be statistics, all of one size; the sizes are {sizes}")

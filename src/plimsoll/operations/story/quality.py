@@ -28,8 +28,8 @@ FEWEST = 7
 
 
 def metric_of(a: Account) -> str:
-    """The metric that releases are compared by: that of the gate's first comparison, or the first row metric."""
-    compared = [f.metric for v in a.gates.values() for f in v.findings if f.comparator]
+    """The metric that releases are compared by: that of the gate's first comparison by one of ours, or the first row metric."""
+    compared = [f.metric for v in a.gates.values() for f in v.findings if f.comparator and f.metric in METRICS]
     return compared[0] if compared else next(m.name for m in METRICS.values() if m.rows and m.defined_for(a.task))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.verdict import Finding, Ruling, Verdict
-from plimsoll.stats import METRICS
+from plimsoll.stats.metrics import called, known_by_id
 
 NameOf = Callable[[str], str]
 
@@ -65,13 +65,14 @@ def without_digests(text: str, name: NameOf) -> str:
 
 def measured(f: Finding, name: NameOf) -> str:
     """``log loss −0.0123 against first (limit +0.015)``: what was found beside what was asked."""
-    metric, where = f.metric.replace("_", " "), "" if f.slice == "all" else f" for {f.slice.replace('=', ' ')}"
+    metric, where = called(f.metric).replace("_", " "), "" if f.slice == "all" else f" for {f.slice.replace('=', ' ')}"
     if f.estimate is None:
         return reason(f, name)
-    quantile = METRICS[f.metric].quantile
+    definition = known_by_id(f.metric)
+    quantile = definition.quantile
     if quantile is not None:
         return f"{_share(f.estimate)} of its answers took over {f.limit:g} ms (limit {_share(1 - quantile)}){where}"
-    if METRICS[f.metric].unit == "share" and METRICS[f.metric].operational:
+    if definition.unit == "share" and definition.operational:
         return f"{metric} {_share(f.estimate)} (limit {_share(f.limit)}){where}"
     if f.comparator:
         limit = _signed(f.limit).rstrip("0")
