@@ -46,7 +46,9 @@ def own(**changes: Any) -> Any:
     return plimsoll.metric(**({"unit": "USD", "higher_is_better": True, "tasks": ["binary"]} | changes))
 
 
-@pytest.mark.parametrize("metric", [*(m for m in METRICS.values() if not m.operational), profit, profit_per_call, worst])
+@pytest.mark.parametrize(
+    "metric", [*(m for m in METRICS.values() if not m.operational), profit, profit_per_call, worst]
+)
 def test_ours_and_theirs_conform(metric: Any) -> None:
     """The kit that checks a user's metric checks ours."""
     check_metric(metric)

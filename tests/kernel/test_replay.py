@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from plimsoll.kernel.explanation import explained
 from plimsoll.kernel.replay import replay
 from plimsoll.kernel.requirement import at_least, no_worse
 from plimsoll.kernel.verdict import Block, Evidence, Policy, Ruling, identified, judge
@@ -88,3 +89,13 @@ def test_a_metric_that_is_gone_is_said() -> None:
     body["evidence"][0]["requirement"]["metric"] = "sharpness"
     found = replay(body)
     assert found.again is None and "sharpness" in found.problem and not found.same
+
+
+def test_a_metric_of_a_users_own_replays_without_its_code() -> None:
+    """Its id says that it was one; the statistics in the line are enough to judge again, and to explain."""
+    own = msgspec.structs.replace(at_least("auc", 0.6), metric="gain@0123456789abcdef")
+    given = (Evidence(requirement=own, release="r", source="gate", blocks=blocks(0.7)),)
+    verdict = identified(judge(given, Policy(), NOW), given)
+    found = replay(msgspec.to_builtins({"verdict": verdict, "evidence": given, "deployment": {}}))
+    assert found.same and found.again is not None and found.again.findings[0].requirement == "gain at least 0.6"
+    assert "gain is 0.6993" in explained(found.again, given)[0].says

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from plimsoll.evaluation import metric
 from plimsoll.kernel.case import Observation
 from plimsoll.kernel.lease import Proof
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.evaluation import metric
 from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
 from plimsoll.kernel.rollout import Canary, Deployment, Live, Rollout, Shadow
 from plimsoll.kernel.verdict import Evidence

@@ -29,9 +29,9 @@ def explanations(verdict: Verdict, evidence: Sequence[Evidence]) -> list[dict[st
     import msgspec
 
     from plimsoll.kernel.explanation import explained
-    from plimsoll.stats.metrics import METRICS
+    from plimsoll.stats.metrics import judgeable
 
-    if any(e.requirement.metric not in METRICS for e in evidence):
+    if not all(judgeable(e.requirement.metric) for e in evidence):
         return []
     found: list[dict[str, Any]] = msgspec.to_builtins(explained(verdict, evidence))
     return found

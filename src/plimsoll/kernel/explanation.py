@@ -20,7 +20,7 @@ from plimsoll.kernel.figure import figure, share, span
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.verdict import Count, Evidence, Finding, Policy, Ruling, Verdict, fail_alphas, find
 from plimsoll.stats.change import DEPENDENCE_ALLOWANCE
-from plimsoll.stats.metrics import METRICS, known_by_id
+from plimsoll.stats.metrics import METRICS, called, known_by_id
 from plimsoll.stats.planner import first_shown
 from plimsoll.stats.sequence import START
 
@@ -85,7 +85,7 @@ def explain(e: Evidence, f: Finding, policy: Policy, *, fail_alpha: float, minim
         requirement=f.requirement,
         slice=f.slice,
         ruling=f.ruling,
-        metric=f.metric,
+        metric=called(f.metric),
         unit=known_by_id(f.metric).unit,
         estimate=f.estimate,
         low=f.low,
@@ -187,7 +187,7 @@ def _measured(e: Evidence, f: Finding) -> str:
         bound = f.low if f.ruling is Ruling.FAIL else f.high
         at = "at best" if f.ruling is Ruling.FAIL else "at worst"
         allowed = f"{figure(r.limit)} worse is allowed" if r.limit else "it has to be better"
-        return f"{f.metric} is {_against(f.estimate, f)} than {whom}, {_bound(bound, at, f)}; {allowed}"
+        return f"{called(f.metric)} is {_against(f.estimate, f)} than {whom}, {_bound(bound, at, f)}; {allowed}"
     asked = "at least" if r.kind == "at_least" else "at most"
     near = f.low if (r.kind == "at_least") != (f.ruling is Ruling.FAIL) else f.high
     if r.definition.quantile is not None:
@@ -195,9 +195,11 @@ def _measured(e: Evidence, f: Finding) -> str:
         seen = f"{share(f.estimate)} of the answers take longer than {r.limit:g} ms"
         return f"{seen}, {_rate(near)}; at most {may} may"
     if r.definition.counted:
-        return f"{f.metric} is {share(f.estimate)}, {_rate(near)}; {asked} {share(r.limit)} is asked for"
+        return f"{called(f.metric)} is {share(f.estimate)}, {_rate(near)}; {asked} {share(r.limit)} is asked for"
     said = "with no bounds yet" if near is None else f"{_end(f, near)} {figure(near, f.limit, f.high)}"
-    return f"{f.metric} is {figure(f.estimate, f.limit, f.high)}, {said}; {asked} {figure(f.limit)} is asked for"
+    return (
+        f"{called(f.metric)} is {figure(f.estimate, f.limit, f.high)}, {said}; {asked} {figure(f.limit)} is asked for"
+    )
 
 
 def _end(f: Finding, near: float) -> str:

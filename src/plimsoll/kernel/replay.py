@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from plimsoll.kernel.verdict import KERNEL_VERSION, Evidence, Verdict, identified, judge
-from plimsoll.stats.metrics import METRICS
+from plimsoll.stats.metrics import judgeable
 
 TOLERANCE = 1e-9
 """Between two computers: a ledger's numbers have twelve digits."""
@@ -77,7 +77,7 @@ def _asked_blocks(body: Mapping[str, Any]) -> int:
 def replay(body: Mapping[str, Any]) -> Replayed:
     """The verdict of a ledger line's ``body`` judged again by this kernel, with every difference."""
     verdict, evidence = stored(body)
-    unknown = sorted(m for m in {e.requirement.metric for e in evidence} if m not in METRICS and "@" not in m)
+    unknown = sorted(m for m in {e.requirement.metric for e in evidence} if not judgeable(m))
     if unknown:
         why = f"this Plimsoll does not know the metric {', '.join(unknown)}"
         return Replayed(then=verdict, again=None, evidence=evidence, problem=why)

@@ -353,6 +353,11 @@ def found(metric: str, own: Iterable[Metric] = ()) -> Metric:
     return there
 
 
+def judgeable(metric: str) -> bool:
+    """Whether this id is of a metric of ours, or of a user's own: whether evidence of it can be judged here."""
+    return metric in METRICS or "@" in metric
+
+
 def known_by_id(metric: str) -> Metric:
     """All that judging has to know of a metric: of a user's own that it is about quality, and not counted.
 
