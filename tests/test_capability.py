@@ -24,12 +24,12 @@ from plimsoll.capability import (
     load_object,
 )
 from plimsoll.errors import InvalidDeclaration, UsageError
-from plimsoll.evaluation import metric
 from plimsoll.features import Inputs, number, view
 from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
 from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Policy
+from plimsoll.own_metric import metric
 
 SOURCE = Source(name="orders", contract="orders.odcs.yaml", rows="orders.csv", asked_at="asked_at", unit="id")
 ERRORS = at_most("error_rate", 0.01)

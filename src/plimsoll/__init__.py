@@ -24,7 +24,7 @@ _MODULES = {
         "Table",
     ),
     "features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
-    "evaluation.own": ("metric",),
+    "own_metric": ("metric",),
     "kernel.promise": ("ErrorAmongAnswered", "WrongPerRequest"),
     "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
@@ -79,11 +79,11 @@ if TYPE_CHECKING:
         Table,
     )
     from plimsoll.client import AsyncClient, Client
-    from plimsoll.evaluation.own import metric
     from plimsoll.features import Inputs, View, category, hour, number, view, weekday
     from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
     from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
+    from plimsoll.own_metric import metric
 
 __getattr__ = names_of(__name__, _HOME)

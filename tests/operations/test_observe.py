@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from plimsoll.evaluation import metric
 from plimsoll.kernel.case import Observation
 from plimsoll.kernel.lease import Proof
 from plimsoll.kernel.lifecycle import State
@@ -22,6 +21,7 @@ from plimsoll.operations.loop import terms_of
 from plimsoll.operations.observe import RECENT_BLOCKS, Observer
 from plimsoll.operations.skew import SkewWatch
 from plimsoll.operations.tally import Tally
+from plimsoll.own_metric import metric
 
 from .given import DAY, HOUR, T0, asked, days, knows, live, parcels, told
 
