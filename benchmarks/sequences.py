@@ -26,10 +26,11 @@ from scipy import stats as scipy_stats
 
 from benchmarks.table import Row, at_least, at_most
 from plimsoll.errors import Broken
+from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.change import BETS, DEPENDENCE_ALLOWANCE, mean_detector
 from plimsoll.stats.dependence import MOST_RHO, PRIOR_BLOCKS, PRIOR_RHO
 from plimsoll.stats.interval import exact_rate
-from plimsoll.stats.sequence import START, critical_t, lean_weight, mean_sequence, rate_sequence
+from plimsoll.stats.sequence import START, critical_t, lean_weight, mean_sequence
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -6,8 +6,9 @@ import random
 import pytest
 
 from plimsoll.errors import UsageError
+from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.planner import blocks_needed, rate_events_needed
-from plimsoll.stats.sequence import START, mean_sequence, rate_sequence
+from plimsoll.stats.sequence import START, mean_sequence
 
 
 def passes_at(rng: random.Random, sd: float, effect: float, margin: float) -> int:

@@ -7,7 +7,7 @@ bounds are computed again at every replay. How they are computed depends on wher
 source          comparisons, quality           rates (errors, slow answers)
 =============== ============================== ==================================
 gate            Student's t over blocks        Clopper-Pearson
-shadow, canary  anytime-valid sequence         anytime-valid beta-binomial
+shadow, canary  anytime-valid sequence         anytime-valid bets
 live            e-detector, promised run length e-detector, promised run length
 =============== ============================== ==================================
 
@@ -29,12 +29,13 @@ import msgspec
 
 from plimsoll.kernel.digest import digest, rounded
 from plimsoll.kernel.requirement import Requirement
+from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.change import mean_detector, rate_detector
 from plimsoll.stats.interval import Interval, exact_rate, t_interval
 from plimsoll.stats.metrics import known_by_id
-from plimsoll.stats.sequence import mean_sequence, rate_sequence
+from plimsoll.stats.sequence import mean_sequence
 
-KERNEL_VERSION = 2
+KERNEL_VERSION = 3
 """Written into every verdict: another version replays with its differences shown."""
 
 Source = Literal["gate", "shadow", "canary", "live"]

@@ -6,6 +6,7 @@ Both make a trial's evidence inadmissible, however good it looks: a broken split
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import Beside, Event, Record
 from plimsoll.kernel.rollout import Rollout
-from plimsoll.stats.sequence import rate_sequence
+from plimsoll.stats.split import split_evidence
 
 ALPHA = 0.001
 """Of calling a good split broken, over all looks at one stage: a false alarm costs a whole stage."""
@@ -59,9 +60,9 @@ class ExposureWatch:
         """One sentence for each thing that makes the stage's evidence inadmissible."""
         found = []
         n = len(self._units)
-        if rollout.state is State.CANARY and n:
-            split = rate_sequence(self._candidate, n, alpha_low=ALPHA / 2, alpha_high=ALPHA / 2)
-            if not split.low <= rollout.share <= split.high:
+        if rollout.state is State.CANARY and n and 0.0 < rollout.share < 1.0:
+            counts, declared = (self._candidate, n - self._candidate), (rollout.share, 1.0 - rollout.share)
+            if split_evidence(counts, declared) >= -math.log(ALPHA):
                 found.append(
                     f"sample-ratio mismatch: {short(rollout.release)} answered {self._candidate:,} of {n:,} units "
                     f"({self._candidate / n:.1%}), declared are {rollout.share:.1%}"

@@ -12,22 +12,31 @@ from typing import TYPE_CHECKING
 from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
+    from plimsoll.stats.betting import rate_sequence
     from plimsoll.stats.change import Detection, mean_detector, rate_detector
     from plimsoll.stats.dependence import inflation, lag1
+    from plimsoll.stats.evalue import discoveries, log_mean, log_of_p, log_product, p_value
     from plimsoll.stats.interval import Interval, exact_rate, t_interval
     from plimsoll.stats.metric import Metric, Sums, row_bounds
     from plimsoll.stats.metrics import METRICS
     from plimsoll.stats.planner import blocks_needed, rate_events_needed
     from plimsoll.stats.resample import BlockValue, jackknife_blocks
-    from plimsoll.stats.sequence import mean_sequence, rate_sequence
+    from plimsoll.stats.sequence import mean_sequence
+    from plimsoll.stats.split import split_evidence
     from plimsoll.stats.statistic import Statistic, merged, pseudo_values, statistic_of, value_of
 
 _HOMES = {
+    "rate_sequence": "betting",
     "Detection": "change",
     "mean_detector": "change",
     "rate_detector": "change",
     "inflation": "dependence",
     "lag1": "dependence",
+    "discoveries": "evalue",
+    "log_mean": "evalue",
+    "log_of_p": "evalue",
+    "log_product": "evalue",
+    "p_value": "evalue",
     "Interval": "interval",
     "exact_rate": "interval",
     "t_interval": "interval",
@@ -40,7 +49,7 @@ _HOMES = {
     "BlockValue": "resample",
     "jackknife_blocks": "resample",
     "mean_sequence": "sequence",
-    "rate_sequence": "sequence",
+    "split_evidence": "split",
     "Statistic": "statistic",
     "merged": "statistic",
     "pseudo_values": "statistic",
@@ -57,18 +66,24 @@ __all__ = [
     "Statistic",
     "Sums",
     "blocks_needed",
+    "discoveries",
     "exact_rate",
     "inflation",
     "jackknife_blocks",
     "lag1",
+    "log_mean",
+    "log_of_p",
+    "log_product",
     "mean_detector",
     "mean_sequence",
     "merged",
+    "p_value",
     "pseudo_values",
     "rate_detector",
     "rate_events_needed",
     "rate_sequence",
     "row_bounds",
+    "split_evidence",
     "statistic_of",
     "t_interval",
     "value_of",

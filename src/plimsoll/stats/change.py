@@ -24,6 +24,7 @@ from collections.abc import Sequence
 import msgspec
 
 from plimsoll.errors import Broken, UsageError
+from plimsoll.stats.evalue import log_mean
 from plimsoll.stats.interval import check_counts
 
 BETS = (0.25, 0.5, 0.75, 0.95)
@@ -139,8 +140,7 @@ def _begun(state: tuple[float, ...], size: int) -> list[float]:
 
 def _detection(logs: list[float], threshold: float, method: str) -> Detection:
     """The mean over the bets is an e-detector again."""
-    most = max(logs)
-    log_e = most + math.log(math.fsum(math.exp(log - most) for log in logs) / len(logs))
+    log_e = log_mean(logs)
     return Detection(log_e >= math.log1p(threshold), log_e, tuple(logs), method)
 
 

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable
 
 from plimsoll.errors import UsageError
+from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.dependence import PRIOR_BLOCKS, PRIOR_RHO
-from plimsoll.stats.sequence import START, critical_t, rate_sequence
+from plimsoll.stats.sequence import START, critical_t
 from plimsoll.stats.special import normal_quantile
 
 

@@ -10,8 +10,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from plimsoll.stats.interval import Interval, around, check_alpha, check_counts, settled
-from plimsoll.stats.special import log_beta
+from plimsoll.stats.interval import Interval, around, check_alpha, settled
 from plimsoll.stats.summary import Summary, summarise
 
 START = 10
@@ -89,56 +88,3 @@ def _prior_scale(alpha: float, planned: int) -> float:
         else:
             low = left
     return math.exp(0.5 * (low + high))
-
-
-RATE_PRIORS = ((0.5, 499.5), (0.5, 49.5), (0.5, 4.5), (0.5, 0.5))
-"""Beta priors with means of 0.1 %, 1 %, 10 % and ½, mixed in equal parts: error rates live near zero."""
-
-
-def rate_sequence(hits: int, n: int, *, alpha_low: float, alpha_high: float) -> Interval:
-    """A confidence sequence for a rate, exact from the first event on.
-
-    The beta-binomial mixture martingale (Robbins 1970, *Ann. Math. Statist.* 41; Howard, Ramdas, McAuliffe & Sekhon
-    2021, *Time-uniform, nonparametric, nonasymptotic confidence sequences*): by Ville's inequality the mixture's
-    likelihood exceeds the true rate's 1/α-fold at some time with probability at most α. Events are taken as
-    independent given the past; a burst that comes from one cause counts as what it is, many hits.
-    """
-    check_alpha(alpha_low=alpha_low, alpha_high=alpha_high)
-    check_counts(hits, n)
-    if n == 0:
-        return Interval(math.nan, 0.0, 1.0, "beta-binomial-mixture", 0)
-    mixture = _log_mixture(hits, n)
-    return Interval(
-        estimate=hits / n,
-        low=_rate_bound(hits, n, mixture + math.log(alpha_low), towards=0.0) if hits else 0.0,
-        high=_rate_bound(hits, n, mixture + math.log(alpha_high), towards=1.0) if hits < n else 1.0,
-        method="beta-binomial-mixture",
-        n=n,
-    )
-
-
-def _log_mixture(hits: int, n: int) -> float:
-    """ln of the probability that the mixture gives this sequence of hits and misses."""
-    logs = [log_beta(a + hits, b + n - hits) - log_beta(a, b) for a, b in RATE_PRIORS]
-    most = max(logs)
-    return most + math.log(math.fsum(math.exp(x - most) for x in logs) / len(logs))
-
-
-def _rate_bound(hits: int, n: int, floor: float, *, towards: float) -> float:
-    """The rate between hits/n and ``towards`` whose log likelihood is ``floor``: bisection (on its outer side, so
-    that rounding never narrows the interval)."""
-    inner, outer = hits / n, towards
-    for _ in range(200):
-        middle = 0.5 * (inner + outer)
-        if middle in (inner, outer):
-            break
-        if _log_likelihood(hits, n, middle) >= floor:
-            inner = middle
-        else:
-            outer = middle
-    return outer
-
-
-def _log_likelihood(hits: int, n: int, rate: float) -> float:
-    above = hits * math.log(rate) if hits else 0.0
-    return above + ((n - hits) * math.log1p(-rate) if hits < n else 0.0)
