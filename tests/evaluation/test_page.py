@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_curve
 
 from plimsoll.evaluation import evidence, measure, plots, report, sheet
 from plimsoll.evaluation.gauge import gauge
+from plimsoll.evaluation.suite.examination import Examination
+from plimsoll.evaluation.suite.failures import Case, Failures, Group
 from plimsoll.kernel.manifest import Manifest, differences
 from plimsoll.kernel.requirement import at_least, better, no_worse
 from plimsoll.kernel.verdict import Evidence, Policy, Ruling, Verdict, judge
@@ -85,11 +88,11 @@ def test_the_page_loads_nothing(found: Any, verdict: Verdict) -> None:
 
 
 def test_the_plots_are_there_and_their_ids_do_not_clash(found: Any, verdict: Verdict) -> None:
-    """ROC, reliability, scores, two over blocks, one of slices; each SVG keeps its ids to itself."""
+    """ROC, precision, reliability, scores, moves, two over blocks, one of slices; each SVG keeps its ids to itself."""
     text = written(found, verdict)
     tags = Tags()
     tags.feed(text)
-    assert text.count('class="marks"') == 6
+    assert text.count('class="marks"') == 8
     assert len(tags.ids) == len(set(tags.ids))
 
 
@@ -114,6 +117,38 @@ def test_the_plots_are_valid_vega_lite(found: Any) -> None:
     made += [plots.over_blocks(log_loss[:1], "nats"), plots.forest(log_loss, "nats")]
     for chart in made:
         chart.to_dict(validate=True)
+
+
+def test_precision_over_recall_is_scikit_learns(days: Any) -> None:
+    """Each point of the curve is one of theirs; the last is the base rate."""
+    d = days()
+    line = measure(["log_loss"], scores=d.scores, labels=d.labels, blocks=d.blocks).curves.precision[0]
+    right, found, _ = precision_recall_curve(d.labels, d.scores)
+    theirs = {(float(f"{f:.6g}"), float(f"{r:.6g}")) for f, r in zip(found, right, strict=True)}
+    assert set(zip(line.found, line.right, strict=True)) <= theirs
+    assert line.found[-1] == 1.0 and line.right[-1] == pytest.approx(d.labels.mean(), abs=1e-6)
+
+
+def test_a_shift_says_how_far_the_answers_moved(days: Any) -> None:
+    """On average, and how many are another class now; the fallback that stands in for a champion is shown once."""
+    d = days()
+    given = {"champion": d.scores + 0.001, "fallback": d.scores + 0.001}
+    found = measure(["log_loss"], **(d.rows | {"comparators": given})).curves.shift
+    assert [s.who for s in found] == ["champion"] and found[0].mean_size == pytest.approx(0.001)
+    assert 0 < found[0].other_class < 0.01 and sum(b.n for b in found[0].bars) == len(d.labels)
+
+
+def test_the_worst_rows_are_shown_to_a_person(found: Any, verdict: Verdict) -> None:
+    """With their ids, escaped, and what was said instead; without an examination there is no such section."""
+    case = Case(unit="<u1>", asked_at="2013-01-02 08:00", said=0.9, happened="0", loss=2.3, others={"champion": 0.2})
+    group = Group(conditions=("rain = 1",), rows=7, share=0.7, share_of_all=0.1, lift=7.0, cases=(case,))
+    rest = Group(conditions=(), rows=3, share=0.3, share_of_all=0.9, lift=None, cases=(case,))
+    seen = Failures(
+        rows=10, of=500, from_loss=1.2, share_of_loss=0.25, unit="log_loss", worst=(case,), groups=(group, rest)
+    )
+    page = written(found, verdict, examination=Examination(failures=seen))
+    assert "&lt;u1&gt;" in page and "rain = 1" in page and "25.0 % of all log_loss" in page and "champion said" in page
+    assert "most wrong" not in written(found, verdict)
 
 
 def test_other_tasks_have_a_report_too() -> None:

@@ -1,9 +1,9 @@
-"""Curves for people: ROC, reliability, how scores and errors are distributed. Thinned for drawing; nothing is judged
-by them."""
+"""Curves for people: ROC, precision over recall, reliability, how scores and errors are distributed, and how far they
+moved. Thinned for drawing; nothing is judged by them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ RELEASE = "this release"
 _POINTS = 120
 _BINS = 10
 _BARS = 40
+_FEW = 20
 
 
 class Roc(msgspec.Struct, frozen=True):
@@ -24,6 +25,14 @@ class Roc(msgspec.Struct, frozen=True):
     who: str
     false_alarms: tuple[float, ...]
     found: tuple[float, ...]
+
+
+class Precision(msgspec.Struct, frozen=True):
+    """Of what is called so, the share that ``right``ly is, when the share ``found`` of the positives is found."""
+
+    who: str
+    found: tuple[float, ...]
+    right: tuple[float, ...]
 
 
 class Reliability(msgspec.Struct, frozen=True):
@@ -47,33 +56,60 @@ class Bar(msgspec.Struct, frozen=True):
     n: int
 
 
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """How the answers moved against ``who``, over all rows, labelled or not: the mean size of a move (binary: of P;
+    multiclass: total variation; regression: label's unit), and the share of rows whose answer is another class now."""
+
+    who: str
+    mean_size: float
+    other_class: float | None
+    bars: tuple[Bar, ...]
+
+
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
     """Every curve of an evaluation; empty where a task has none."""
 
     roc: tuple[Roc, ...] = ()
+    precision: tuple[Precision, ...] = ()
+    shift: tuple[Shift, ...] = ()
     reliability: tuple[Reliability, ...] = ()
     bars: tuple[Bar, ...] = ()
 
 
 def curves(task: str, scores: Floats, labels: Floats, comparators: Mapping[str, Floats]) -> Curves:
     """The curves of a release and its comparators on the labelled rows. Multiclass is shown by its likeliest class."""
+    shift = tuple(_shift(task, who, scores, other) for who, other in _different(comparators))
     known = ~np.isnan(labels)
     if not known.any():
-        return Curves()
+        return Curves(shift=shift)
     y = labels[known]
     all_scores = {RELEASE: scores[known], **{name: c[known] for name, c in comparators.items()}}
     if task == "regression":
-        return Curves(reliability=_each(all_scores, y, _deciles), bars=_errors(scores[known] - y))
+        return Curves(reliability=_each(all_scores, y, _deciles), bars=_errors(scores[known] - y), shift=shift)
     if task == "multiclass":
         sure = {who: s.max(axis=1) for who, s in all_scores.items()}
         right = {who: (s.argmax(axis=1) == y).astype(np.float64) for who, s in all_scores.items()}
         made = tuple(r for who in sure for r in _rates(who, sure[who], right[who]))
-        return Curves(reliability=made, bars=_by_outcome(sure[RELEASE], right[RELEASE], ("wrong", "right")))
+        return Curves(
+            reliability=made, bars=_by_outcome(sure[RELEASE], right[RELEASE], ("wrong", "right")), shift=shift
+        )
+    both = 0 < y.sum() < len(y)
     return Curves(
-        roc=tuple(_roc(who, s, y) for who, s in all_scores.items() if 0 < y.sum() < len(y)),
+        roc=tuple(_roc(who, s, y) for who, s in all_scores.items() if both),
+        precision=tuple(_precision(who, s, y) for who, s in all_scores.items() if both),
+        shift=shift,
         reliability=_each(all_scores, y, _rates),
         bars=_by_outcome(scores[known], y, ("did not happen", "happened")),
     )
+
+
+def _different(comparators: Mapping[str, Floats]) -> Iterator[tuple[str, Floats]]:
+    """Once each: until there is a champion, the fallback stands in for it."""
+    seen: list[Floats] = []
+    for who, scores in comparators.items():
+        if not any(np.array_equal(scores, other) for other in seen):
+            seen.append(scores)
+            yield who, scores
 
 
 def _each(scores: Mapping[str, Floats], labels: Floats, make: object) -> tuple[Reliability, ...]:
@@ -81,12 +117,43 @@ def _each(scores: Mapping[str, Floats], labels: Floats, make: object) -> tuple[R
 
 
 def _roc(who: str, scores: Floats, labels: Floats) -> Roc:
+    hits, called = _called(scores, labels)
+    alarms = (called - hits) / (1 - labels).sum()
+    return Roc(who, (0.0, *_thinned(alarms)), (0.0, *_thinned(hits / labels.sum())))
+
+
+def _precision(who: str, scores: Floats, labels: Floats) -> Precision:
+    """Without the first few rows, whose precision is a coin's."""
+    hits, called = _called(scores, labels)
+    enough = (called >= min(_FEW, called[-1])).nonzero()[0]
+    return Precision(who, tuple(_thinned((hits / labels.sum())[enough])), tuple(_thinned((hits / called)[enough])))
+
+
+def _called(scores: Floats, labels: Floats) -> tuple[Floats, Floats]:
+    """(rightly called, called), for each threshold from the highest score down; ties are one point."""
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # ties are one point
-    found = np.cumsum(labels[order])[ends] / labels.sum()
-    alarms = np.cumsum(1 - labels[order])[ends] / (1 - labels).sum()
-    keep = np.unique(np.linspace(0, len(ends) - 1, min(_POINTS, len(ends))).astype(np.int64))
-    return Roc(who, (0.0, *_short(alarms[keep])), (0.0, *_short(found[keep])))
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    return np.cumsum(labels[order])[ends], (ends + 1).astype(np.float64)
+
+
+def _thinned(values: Floats) -> list[float]:
+    keep = np.unique(np.linspace(0, len(values) - 1, min(_POINTS, len(values))).astype(np.int64))
+    return _short(values[keep])
+
+
+def _shift(task: str, who: str, scores: Floats, other: Floats) -> Shift:
+    if task == "multiclass":
+        moves = 0.5 * np.abs(scores - other).sum(axis=1)  # total variation
+        changed = float((scores.argmax(axis=1) != other.argmax(axis=1)).mean())
+        edges = np.linspace(0.0, 1.0, _BARS + 1)
+    else:
+        moves = scores - other
+        changed = float(((scores >= 0.5) != (other >= 0.5)).mean())
+        low, high = np.quantile(moves, [0.001, 0.999])
+        edges = np.linspace(low, high if high > low else low + 1.0, _BARS + 1)
+    bars = tuple(_histogram(np.clip(moves, edges[0], edges[-1]), edges, f"against the {who}"))
+    size, share = _short([np.abs(moves).mean(), changed])
+    return Shift(who=who, mean_size=size, other_class=None if task == "regression" else share, bars=bars)
 
 
 def _rates(who: str, scores: Floats, labels: Floats) -> list[Reliability]:

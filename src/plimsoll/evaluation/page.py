@@ -14,6 +14,7 @@ from markupsafe import Markup
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
 from plimsoll.evaluation.selection import Selection
 from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
+from plimsoll.evaluation.suite.examination import Examination
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.verdict import Ruling, Verdict
@@ -48,13 +49,15 @@ def report(
     notes: Sequence[str] = (),
     selection: Selection | None = None,
     says: Sequence[str] = (),
+    examination: Examination | None = None,
 ) -> bytes:
     """The page, as UTF-8 bytes; the same data gives the same bytes.
 
     ``evaluation``: None where nothing could be measured (the verdict says why). ``differences``: dotted path → (old,
     new) against the champion, as ``kernel.manifest.differences`` gives them; None where there is no champion.
     ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first.
-    ``selection``: what the answer policy does. ``says``: each finding in a sentence, in their order.
+    ``selection``: what the answer policy does. ``says``: each finding in a sentence, in their order. ``examination``:
+    what was looked into beside the measures.
     Plots need the extra ``report``; without it the page says so and shows the numbers. About a second for the first
     report of a process, half of that for each one after it.
     """
@@ -74,6 +77,7 @@ def report(
         notes=list(notes),
         figures=_figures(evaluation, selection),
         selection=selection,
+        examination=examination,
         plots_missing=not plots_can_be_drawn(),
         overall=_overall(evaluation),
         differences=None if differences is None else [(k, _shown(a), _shown(b)) for k, (a, b) in differences.items()],
@@ -85,12 +89,16 @@ def report(
 @cache
 def _templates() -> Environment:
     made = page_templates("plimsoll.evaluation")
-    made.filters.update(unit=_unit)
+    made.filters.update(unit=_unit, percent=_percent)
     return made
 
 
 def _unit(metric: str) -> str:
     return known_by_id(metric).unit
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _tally(verdict: Verdict) -> str:

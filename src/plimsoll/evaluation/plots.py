@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from plimsoll.evaluation.curve import RELEASE, Bar, Reliability, Roc
+from plimsoll.evaluation.curve import RELEASE, Bar, Precision, Reliability, Roc
 from plimsoll.evaluation.look import BLUE, GREEN, GREY, MUTED, OCHRE, data, level
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
 
@@ -21,25 +21,43 @@ _FEW = 10
 
 def roc(lines: Sequence[Roc]) -> Any:
     """How many of the positives are found at the price of how many false alarms."""
+    curve = _trade(
+        [(line.who, line.false_alarms, line.found) for line in lines],
+        "false alarms, share of what did not happen",
+        "found, share of what happened",
+    )
+    return (_diagonal(0.0, 1.0) + curve).properties(width=_SIDE, height=_SIDE)
+
+
+def precision(lines: Sequence[Precision]) -> Any:
+    """How much of what is called so is, when so much of it is found; guessing is the base rate, dashed."""
+    curve = _trade(
+        [(line.who, line.found, line.right) for line in lines],
+        "found, share of what happened",
+        "right, share of what is called so",
+    )
+    return (level(lines[0].right[-1]) + curve).properties(width=_SIDE, height=_SIDE)
+
+
+def _trade(lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], x_title: str, y_title: str) -> Any:
     import altair as alt
 
     points = [
-        {"who": line.who, "x": x, "y": y, "step": i}
-        for line in lines
-        for i, (x, y) in enumerate(zip(line.false_alarms, line.found, strict=True))
+        {"who": who, "x": x, "y": y, "step": i}
+        for who, xs, ys in lines
+        for i, (x, y) in enumerate(zip(xs, ys, strict=True))
     ]
-    share = alt.Axis(format=".0%", tickCount=5)
-    curve = (
+    share, whole = alt.Axis(format=".0%", tickCount=5), alt.Scale(domain=[0, 1])
+    return (
         alt.Chart(data(points))
         .mark_line(strokeWidth=1.8, interpolate="linear")
         .encode(
-            x=alt.X("x:Q", title="false alarms, share of what did not happen", axis=share),
-            y=alt.Y("y:Q", title="found, share of what happened", axis=share),
-            color=_who([line.who for line in lines]),
+            x=alt.X("x:Q", title=x_title, axis=share, scale=whole),
+            y=alt.Y("y:Q", title=y_title, axis=share, scale=whole),
+            color=_who([who for who, _, _ in lines]),
             order="step:Q",
         )
     )
-    return (_diagonal(0.0, 1.0) + curve).properties(width=_SIDE, height=_SIDE)
 
 
 def reliability(bins: Sequence[Reliability], *, share: bool) -> Any:
@@ -178,11 +196,19 @@ def drawn(evaluation: Evaluation) -> list[Any]:
     charts: list[Any] = []
     if found.roc:
         charts.append(("Ranking (ROC)", roc(found.roc)))
+    if found.precision:
+        charts.append(("Precision over recall", precision(found.precision)))
     if found.reliability:
         charts.append(("Reliability", reliability(found.reliability, share=classes)))
     if found.bars:
         charts.append(("Scores" if classes else "Errors", histogram(found.bars, "score" if classes else "error")))
+    for shift in found.shift:
+        charts.append((f"Moved against the {shift.who}", histogram(shift.bars, _moved(evaluation.task))))
     return charts
+
+
+def _moved(task: str) -> str:
+    return {"multiclass": "total variation of the classes' probabilities"}.get(task, "score − its score")
 
 
 def _who(names: Sequence[str], *, legend: bool = True) -> Any:

@@ -87,6 +87,11 @@ class FeatureSchema(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(f.name for f in self.inputs if isinstance(f, Category))
 
     @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """The texts behind the codes of each category that is fitted."""
+        return {f.name: f.levels for f in self.inputs if isinstance(f, Category) and f.levels is not None}
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The question's columns that are read: what must be known when it is asked, and sent with a request."""
         read = [c for f in self.inputs for c in f.columns] + [b.entity for b in self.views]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.evaluation import Evaluation, Selection, evidence, measure, select
-from plimsoll.features import FeatureSchema
+from plimsoll.features import FeatureSchema, TrainingSet
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.verdict import Evidence
@@ -17,31 +20,50 @@ from plimsoll.operations.building import Built
 from plimsoll.operations.yard import Yard
 
 
-def measured(
-    capability: Capability, built: Built, champion: str, yard: Yard, timelines: Timelines, *, full: bool
-) -> Evaluation | None:
-    """The candidate on the gate's rows, beside its champion and the fallback; None where it must not be measured.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The gate's rows as the candidate and each comparator that is there answer them; ``rows`` has what they rest on."""
 
-    ``full``: everything that a report shows; else what the gate asks for.
-    """
+    rows: TrainingSet
+    scores: NDArray[np.float64]
+    comparators: Mapping[str, NDArray[np.float64]]
+
+
+def scored(capability: Capability, built: Built, champion: str, yard: Yard, timelines: Timelines) -> Scored | None:
+    """The candidate's answers, beside its champion's and the fallback's; None where it must not be measured."""
     if built.gate is None:
         return None
     zero = None
     if capability.fallback is not None:
         zero = PythonEngine(capability.fallback, task=capability.task.kind).predict(built.parts.gate.columns)
-    scores = {"champion": zero, "fallback": zero}
+    beside = {"champion": zero, "fallback": zero}
     if champion != FALLBACK:
-        scores["champion"] = _champion_scores(capability, champion, built, yard, timelines)
+        beside["champion"] = _champion_scores(capability, champion, built, yard, timelines)
+    return Scored(
+        rows=built.gate,
+        scores=_scores(built.manifest, built.gate.X, yard),
+        comparators={role: s for role, s in beside.items() if s is not None},
+    )
+
+
+def measured(capability: Capability, answers: Scored | None, *, full: bool) -> Evaluation | None:
+    """What the candidate is worth; None where it must not be measured.
+
+    ``full``: everything that a report shows; else what the gate asks for.
+    """
+    if answers is None:
+        return None
+    gate = answers.rows
     asked = [r.metric for r in capability.gate]
     sliced = [r.by for r in capability.gate if r.by]
     return measure(
         [capability.definition(m) for m in ([*asked, *capability.report] if full else asked)],
         task=capability.task.kind,
-        scores=_scores(built.manifest, built.gate.X, yard),
-        labels=built.gate.y,
-        blocks=built.gate.blocks.tolist(),
-        comparators={role: s for role, s in scores.items() if s is not None},
-        slices={c: v.tolist() for c, v in built.gate.slices.items() if full or c in sliced},
+        scores=answers.scores,
+        labels=gate.y,
+        blocks=gate.blocks.tolist(),
+        comparators=answers.comparators,
+        slices={c: v.tolist() for c, v in gate.slices.items() if full or c in sliced},
         sliced=list(dict.fromkeys(r.metric for r in capability.gate if full or r.by)),
     )
 
@@ -58,16 +80,16 @@ def gate_evidence(
     return evidence(measured, there, release=release, comparators=names, problems=built.problems)
 
 
-def policy_without_promise(capability: Capability, built: Built, yard: Yard) -> Selection | None:
+def policy_without_promise(capability: Capability, answers: Scored | None) -> Selection | None:
     """What the declared threshold does on the gate's rows, for people; None where there is nothing to say."""
-    if built.gate is None:
+    if answers is None:
         return None
     return select(
         None,
         task=capability.task.kind,
-        scores=_scores(built.manifest, built.gate.X, yard),
-        labels=built.gate.y,
-        blocks=built.gate.blocks.tolist(),
+        scores=answers.scores,
+        labels=answers.rows.y,
+        blocks=answers.rows.blocks.tolist(),
         abstain_below=capability.answer.abstain_below,
     )
 

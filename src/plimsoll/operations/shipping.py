@@ -24,7 +24,8 @@ from plimsoll.kernel.verdict import Evidence, Verdict, identified, judge
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
-from plimsoll.operations.measuring import gate_evidence, measured, policy_without_promise
+from plimsoll.operations.examining import examined
+from plimsoll.operations.measuring import Scored, gate_evidence, measured, policy_without_promise, scored
 from plimsoll.operations.yard import Yard
 
 ATTEMPTS = 5
@@ -96,12 +97,13 @@ def _judged(
     )
     champion = before.lease.release if before.lease else FALLBACK
     yard.say("measuring it on the gate's blocks, beside its champion and the fallback")
-    seen = measured(capability, built, champion, yard, timelines, full=with_report)
+    answers = scored(capability, built, champion, yard, timelines)
+    seen = measured(capability, answers, full=with_report)
     found = gate_evidence(capability, built, seen, champion)
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:
         yard.say("drawing the report")
-    page = _report(capability, built, seen, verdict, found, before, yard, label) if with_report else ""
+    page = _report(capability, built, answers, seen, verdict, found, before, yard, label) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)
     after = carry_out(decision, catalog=yard.catalog, notifier=yard.notifier, fence=None, now=now, actor=actor)
@@ -136,6 +138,7 @@ def _deployment(capability: Capability, yard: Yard) -> Deployment:
 def _report(
     capability: Capability,
     built: Built,
+    answers: Scored | None,
     seen: Evaluation | None,
     verdict: Verdict,
     found: tuple[Evidence, ...],
@@ -153,6 +156,7 @@ def _report(
         differences=differences(champion.manifest, built.manifest) if champion else None,
         names={"champion": champion.label if champion else FALLBACK, "fallback": FALLBACK},
         says=[explanation.says for explanation in explained(verdict, found)],
-        selection=built.selection or policy_without_promise(capability, built, yard),
+        selection=built.selection or policy_without_promise(capability, answers),
+        examination=examined(capability, built, answers),
     )
     return yard.objects.put(page)

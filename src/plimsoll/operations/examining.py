@@ -1,0 +1,46 @@
+"""A built release looked into: which rows it gets wrong, and what they share. For people; the gate judges elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plimsoll.capability import Capability
+from plimsoll.evaluation.suite.bins import Binned, binned
+from plimsoll.evaluation.suite.examination import Examination, losses_of
+from plimsoll.evaluation.suite.failures import Rows, failures
+from plimsoll.operations.building import Built
+from plimsoll.operations.measuring import Scored
+
+
+def examined(capability: Capability, built: Built, answers: Scored | None) -> Examination | None:
+    """What a report shows beside the measures; None where nothing may be measured."""
+    if answers is None:
+        return None
+    hidden = built.taken[capability.source.name].contract.redacted
+    gate = answers.rows
+    metric, losses = losses_of(capability.task.kind, answers.scores, gate.y)
+    rows = Rows(
+        units=[""] * len(gate) if capability.source.unit in hidden else gate.units.tolist(),
+        asked_at=gate.asked_at,
+        scores=answers.scores,
+        labels=gate.y,
+        others=_told_apart(answers),
+        classes=capability.task.classes,
+    )
+    return Examination(failures=failures(losses, metric, named_parts(built, answers, hidden), rows))
+
+
+def named_parts(built: Built, answers: Scored, hidden: Mapping[str, str]) -> Binned:
+    """The features in parts; those made from columns that its contract does not let be recorded are left out."""
+    gate, private = answers.rows, built.schema.nulls(hidden)
+    shown = [place for place in range(len(gate.names)) if place not in private]
+    return binned(gate.X[:, shown], [gate.names[place] for place in shown], built.schema.levels)
+
+
+def _told_apart(answers: Scored) -> dict[str, Any]:
+    """Until there is a champion the fallback stands in for it: it is shown once."""
+    champion, fallback = (answers.comparators.get(role) for role in ("champion", "fallback"))
+    if champion is not None and fallback is not None and (champion == fallback).all():
+        return {"fallback": fallback}
+    return dict(answers.comparators)
