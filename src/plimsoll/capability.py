@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from plimsoll.data import Contract, Recorded
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features import Inputs, View
+from plimsoll.kernel.block import length_of
 from plimsoll.kernel.promise import SENTENCES, AnswerRule, Promise, Step, check_steps
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
@@ -82,7 +83,8 @@ class Source:
 
     ``asked_at``: the column with the time of the question. ``unit``: the column that names the row (unique).
     ``sticky``: the column whose values always see the same release (default: the unit). ``block``: ``"day"`` (the
-    local day of ``asked_at`` in ``timezone``), ``"hour"``, or a column: what may be taken as independent.
+    local day of ``asked_at`` in ``timezone``), ``"hour"``, a length such as ``"10 s"``, or a column: what may be taken as
+    independent.
     ``arrives_at`` as in Table: for a question, when its outcome has come or can no longer come.
     """
 
@@ -96,7 +98,18 @@ class Source:
     block: str = "day"
     timezone: str = "UTC"
 
+    @property
+    def block_length(self) -> timedelta | None:
+        """How long a block is; None where a column names it."""
+        return length_of(self.block)
+
+    @property
+    def block_column(self) -> str:
+        """The column that names the blocks; empty where they are of time."""
+        return "" if self.block_length else self.block
+
     def __post_init__(self) -> None:
+        length_of(self.block)
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
@@ -481,7 +494,7 @@ def _named_columns(c: Capability) -> Iterator[tuple[str, str]]:
     """(who names it, the column of the questions)."""
     for name in ("asked_at", "unit", "sticky", "arrives_at"):
         yield f"source: {name}", getattr(c.source, name)
-    yield "source: block", "" if c.source.block in ("day", "hour") else c.source.block
+    yield "source: block", c.source.block_column
     yield "task: label", c.task.label
     for r in _requirements(c):
         yield str(r), r.by or ""
@@ -512,6 +525,7 @@ def _check_policy(c: Capability) -> None:
         "run_length_blocks": not p.run_length_blocks > 1.0,
         "looks_per_block": p.looks_per_block < 1,
         "start_blocks": p.start_blocks < 2,
+        "planned_blocks": p.planned_blocks < 2,
         "min_gate_blocks": p.min_gate_blocks < 2,
         "max_missing_share": not 0.0 <= p.max_missing_share < 1.0,
     }

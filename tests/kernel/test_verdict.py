@@ -314,3 +314,10 @@ def test_the_alarms_of_a_lease_are_split_over_its_requirements() -> None:
     )
     e = measured(about(0.1, days), "live")
     assert ruling(e) is FAIL and judge([e] * 40, POLICY, NOON).ruling is PASS
+
+
+def test_a_sequence_is_narrowest_where_the_policy_plans_it() -> None:
+    """Two hundred short blocks are judged more sharply by a policy that planned for as many."""
+    found = measured([0.3 * (-1) ** i for i in range(200)])
+    usual, patient = (judge([found], replace(POLICY, planned_blocks=n), NOON).findings[0] for n in (20, 200))
+    assert patient.high < usual.high and patient.low > usual.low

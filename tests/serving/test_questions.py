@@ -25,11 +25,12 @@ def test_the_block_is_the_local_day() -> None:
     assert question.block == "2026-03-01"
 
 
-def test_the_block_may_be_an_hour_or_a_column() -> None:
+def test_the_block_may_be_an_hour_a_shorter_time_or_a_column() -> None:
     """What is independent is declared, not guessed."""
     hourly = QuestionMaker(toy(source=source(block="hour")))(parcel(1), T0)
     by_depot = QuestionMaker(toy(source=source(block="depot")))(parcel(1), T0)
-    assert (hourly.block, by_depot.block) == ("2026-03-01T12Z", "south")
+    short = QuestionMaker(toy(source=source(block="10 s")))(parcel(1), T0)
+    assert (hourly.block, short.block, by_depot.block) == ("2026-03-01T12Z", "2026-03-01T12:00:00Z", "south")
 
 
 def test_the_answer_sticks_to_the_declared_column() -> None:

@@ -50,8 +50,7 @@ def _check_columns(capability: Capability, contract: Contract) -> None:
     s = capability.source
     requirements = (*capability.gate, *capability.keep, *capability.retrain)
     sliced = (*capability.slices, *(r.by for r in requirements if r.by))
-    block = () if s.block in ("day", "hour") else (s.block,)
-    for name in (s.unit, s.asked_at, capability.task.label, s.sticky, s.arrives_at, *block, *sliced):
+    for name in (s.unit, s.asked_at, capability.task.label, s.sticky, s.arrives_at, s.block_column, *sliced):
         if name:
             contract.column(name)
 
@@ -124,7 +123,15 @@ def _stages(capability: Capability, catalog: Catalog | None) -> list[dict[str, A
 def _blocks(capability: Capability, seen: Sequence[float], margin: float) -> int | None:
     from plimsoll.stats.planner import blocks_needed
 
-    return blocks_needed(sd=stdev(seen), effect=fmean(seen), margin=margin, alpha=capability.policy.alpha, power=POWER)
+    policy = capability.policy
+    return blocks_needed(
+        sd=stdev(seen),
+        effect=fmean(seen),
+        margin=margin,
+        alpha=policy.alpha,
+        power=POWER,
+        planned=policy.planned_blocks,
+    )
 
 
 def _differences(catalog: Catalog, capability: str) -> dict[str, list[float]]:

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -103,6 +104,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     ``alpha``: the chance of a false pass of one requirement, and of a false fail of all of them together.
     ``run_length_blocks``: mean number of blocks between two false alarms on a live lease (365 days: one a year);
     ``looks_per_block``: how many count buckets a block has. ``start_blocks``: no sequence over blocks fails before.
+    ``planned_blocks``: where a sequence over blocks is narrowest; take about as many as a decision should need.
     ``max_missing_share``: a block that lacks more of its outcomes than this speaks for neither side and is named in
     the finding; what is judged is then the days on which outcomes come. Below it, every missing outcome is bounded.
     """
@@ -111,6 +113,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     run_length_blocks: float = 365.0
     looks_per_block: int = 24
     start_blocks: int = 5
+    planned_blocks: int = 20
     min_gate_blocks: int = 7
     max_missing_share: float = 0.2
 
@@ -244,7 +247,8 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
 def _over_blocks(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:
     sign, limit = e.requirement.sign, e.requirement.sign * e.requirement.limit
     worst, best = _oriented(e.blocks, sign)
-    bounds = t_interval if e.source == "gate" else mean_sequence
+    sequence = partial(mean_sequence, planned=policy.planned_blocks)
+    bounds = t_interval if e.source == "gate" else sequence
     against = bounds(worst, alpha_low=fail_alpha, alpha_high=policy.alpha)  # what must clear the limit to pass
     for_us = bounds(best, alpha_low=fail_alpha, alpha_high=policy.alpha)  # what must miss it to fail
     mean = sum(sign * b.mean for b in e.blocks) / len(e.blocks)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
 from plimsoll.features import Binding, FeatureSchema, Timeline, TrainingSet, View, compile, read_columns, training_set
+from plimsoll.kernel.block import namer
 from plimsoll.operations.intake import Taken
 
 
@@ -77,24 +77,27 @@ def questions_of(capability: Capability, source: Taken, also: Sequence[str] = ()
     return Questions(columns, blocks_of(capability, columns, asked_at), asked_at)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PART_OF_A_DAY = timedelta(minutes=15)
+"""Lies in one local day in every time zone."""
+
+
 def blocks_of(
     capability: Capability, columns: Mapping[str, NDArray[Any]], asked_at: NDArray[np.datetime64]
 ) -> NDArray[Any]:
-    """Each question's block, as serving derives it: local day, hour in UTC, or a column."""
+    """Each question's block, as serving derives it: local day, a length of time, or a column."""
     s = capability.source
-    if s.block not in ("day", "hour"):
+    length = s.block_length
+    if length is None:
         if s.block not in columns:
             raise UsageError(
-                f"{capability.name}: block={s.block!r} is neither 'day' nor 'hour' nor a column of {s.name!r}"
+                f"{capability.name}: block={s.block!r} is neither 'day' nor 'hour' nor a length nor a column of {s.name!r}"
             )
         return np.array([str(v) for v in columns[s.block]], dtype=object)
-    zone = ZoneInfo(s.timezone)
-    hours, where = np.unique(asked_at.astype("datetime64[h]"), return_inverse=True)
-    moments = [datetime.fromtimestamp(int(h.astype(np.int64)) * 3600, UTC) for h in hours]
-    if s.block == "day":
-        names = [m.astimezone(zone).date().isoformat() for m in moments]
-    else:
-        names = [m.strftime("%Y-%m-%dT%HZ") for m in moments]
+    step = min(length, _PART_OF_A_DAY) // timedelta(microseconds=1)
+    began, where = np.unique(asked_at.astype("datetime64[us]").astype(np.int64) // step, return_inverse=True)
+    name = namer(s.block, s.timezone)
+    names = [name(_EPOCH + timedelta(microseconds=int(b) * step)) for b in began]
     return np.array(names, dtype=object)[where]
 
 

@@ -21,9 +21,9 @@ from plimsoll.kernel.records import FALLBACK, Record
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.exposure import ExposureWatch
-from plimsoll.operations.observe import Observer
+from plimsoll.operations.observe import RETRAIN_BLOCKS, Observer
 from plimsoll.operations.skew import Recompute, SkewWatch
-from plimsoll.operations.tally import Tally
+from plimsoll.operations.tally import KEPT_BLOCKS, Tally
 
 _log = logging.getLogger(__name__)
 LEASE_TTL = timedelta(seconds=15)
@@ -52,6 +52,7 @@ def tally_of(capability: Capability) -> Tally:
         limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
         columns=capability.sliced,
         metrics=capability.metrics,
+        keep_blocks=max(KEPT_BLOCKS, sum(s.deadline_blocks for s in capability.stages) + RETRAIN_BLOCKS),
     )
 
 
@@ -91,7 +92,7 @@ class Loop:
             self.exposure,
             self.terms,
             retrain=capability.retrain,
-            block=capability.source.block,
+            block_length=capability.source.block_length,
         )
         self.position: Position | None = None
         self._fence: Fence | None = None

@@ -25,7 +25,6 @@ RECENT_BLOCKS = 14
 RETRAIN_BLOCKS = 28
 """The window on which the retrain requirements are measured."""
 MINIMUM_SLICE_EVENTS = 200
-_BLOCK_LENGTH = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
 
 
 class Observer:
@@ -39,9 +38,10 @@ class Observer:
         terms: Terms,
         *,
         retrain: Iterable[Requirement] = (),
-        block: str = "day",
+        block_length: timedelta | None = timedelta(days=1),
     ) -> None:
-        self.tally, self.skew, self.exposure, self.terms, self.block = tally, skew, exposure, terms, block
+        self.tally, self.skew, self.exposure, self.terms = tally, skew, exposure, terms
+        self.block_length = block_length
         self.retrain = tuple(retrain)
 
     def observe(self, d: Deployment, now: datetime) -> Observation:
@@ -82,7 +82,7 @@ class Observer:
         closed = self.tally.blocks_since(r.since)
         stage_blocks = sum(b.missing_share <= self.terms.policy.max_missing_share for b in closed)
         allowed = r.current.deadline_blocks
-        length = _BLOCK_LENGTH.get(self.block)
+        length = self.block_length
         timed_out = length is not None and now - r.since > (allowed + 1) * length + self.terms.maturity
         return evidence, stage_blocks, len(closed) >= allowed or timed_out
 

@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 OVER_AFTER = timedelta(hours=24)
 """A block is over when a later one has begun, or after this long without an event."""
 
+KEPT_BLOCKS = 400
+"""Closed blocks that are kept at least: more than a year of days."""
+
 
 def hour_of(at: datetime) -> str:
     """The name of the hour that ``at`` (in UTC) lies in."""
@@ -90,7 +93,7 @@ class Tally:
         limits_ms: Iterable[float] = (),
         columns: Iterable[str] = (),
         metrics: Iterable[Metric] = (),
-        keep_blocks: int = 400,
+        keep_blocks: int = KEPT_BLOCKS,
     ) -> None:
         self.task, self.maturity = task, maturity
         self.limits_ms = tuple(sorted(set(limits_ms)))

@@ -178,8 +178,8 @@ def _implied(capability: Capability) -> dict[str, Kind]:
 def _needed(capability: Capability) -> tuple[str, ...]:
     source = capability.source
     names = [source.unit, source.sticky or source.unit]
-    if source.block not in ("day", "hour"):
-        names.append(source.block)
+    if source.block_column:
+        names.append(source.block_column)
     names += [c for inputs in capability.inputs for c in inputs.columns]
     names += [view.entity for view in capability.views]
     return tuple(n for n in dict.fromkeys(names) if n != source.asked_at)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from plimsoll.capability import Capability, Source
 from plimsoll.errors import UsageError, nearest
+from plimsoll.kernel.block import namer
 from plimsoll.kernel.records import Question
 from plimsoll.serving.asking import Asking
 from plimsoll.serving.batch import Batch, Turn, microseconds
@@ -32,7 +32,7 @@ class QuestionMaker:
         self._sticky = source.sticky or source.unit
         self._asked_at = source.asked_at
         self._block = _block_of(source)
-        self._by_column = source.block not in ("day", "hour")
+        self._by_column = bool(source.block_column)
         self._ids = ids
         self._matrix = matrix
 
@@ -115,9 +115,7 @@ def named(inputs: Mapping[str, Any], column: str) -> str:
 
 
 def _block_of(source: Source) -> Callable[[datetime, Mapping[str, Any]], str]:
-    if source.block == "day":
-        zone = ZoneInfo(source.timezone)
-        return lambda at, inputs: at.astimezone(zone).date().isoformat()
-    if source.block == "hour":
-        return lambda at, inputs: at.astimezone(UTC).strftime("%Y-%m-%dT%HZ")
-    return lambda at, inputs: named(inputs, source.block)
+    if source.block_column:
+        return lambda at, inputs: named(inputs, source.block)
+    name = namer(source.block, source.timezone)
+    return lambda at, inputs: name(at)

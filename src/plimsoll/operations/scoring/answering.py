@@ -216,7 +216,7 @@ def form_of(capability: Capability) -> Form:
 def named(capability: Capability) -> tuple[str, ...]:
     """The columns without which there is no question: whom it is about, and its block."""
     source = capability.source
-    block = () if source.block in ("day", "hour") else (source.block,)
+    block = (source.block_column,) if source.block_column else ()
     return tuple(dict.fromkeys((source.sticky or source.unit, *block)))
 
 

@@ -75,6 +75,7 @@ def _check(path: Path, p: Policy, made: Amendment) -> None:
     wrong = {
         "alpha lies between 0 and 0.5": not 0 < p.alpha < 0.5,
         "run_length_blocks is above 1": not p.run_length_blocks > 1,
+        "planned_blocks is 2 or more": p.planned_blocks < 2,
         "looks_per_block is at least 1": p.looks_per_block < 1,
         "start_blocks and min_gate_blocks are at least 2": min(p.start_blocks, p.min_gate_blocks) < 2,
         "max_missing_share lies from 0 to below 1": not 0 <= p.max_missing_share < 1,
