@@ -118,9 +118,9 @@ def moments(xs: Floats) -> Moments:
     )
 
 
-def sequence_bound(m: Moments, sign: int, alpha: float) -> Floats:
+def sequence_bound(m: Moments, sign: int, alpha: float, planned: int = 20) -> Floats:
     """``mean_sequence``'s upper (sign 1) or lower (−1) bound."""
-    critical = np.array([critical_t(int(n), alpha, 20) for n in m.n])
+    critical = np.array([critical_t(int(n), alpha, planned) for n in m.n])
     lean = np.where(np.isfinite(critical), (1 + 2 * critical**2) / (6 * np.sqrt(m.n)), 0.0)
     reach = critical + lean_weight(alpha) * lean * np.maximum(0.0, sign * m.skewness)
     return m.mean + sign * m.error * m.widening * reach
