@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from plimsoll.data import CheckResult, Contract
     from plimsoll.kernel.ports import Catalog
 
-POWER = 0.8
-"""The chance with which a stage should be decided, for a candidate that is as good as its gate found it."""
-
 
 def inspected(capability: Capability, catalog: Catalog | None) -> dict[str, Any]:
     """Every finding as plain JSON; ``problems`` are those that would refuse a release. Raises UsageError for files
@@ -28,7 +25,7 @@ def inspected(capability: Capability, catalog: Catalog | None) -> dict[str, Any]
     contracts = {t.name: contract_of(capability, t) for t in capability.sources}
     _check_columns(capability, contracts[capability.source.name])
     with TemporaryDirectory(prefix="plimsoll-check-") as scratch:
-        results = _checked(capability, contracts, Path(scratch))
+        results = checked_rows(capability, contracts, Path(scratch))
         tables = [_table(t, contracts[t.name], results[t.name]) for t in capability.sources]
         late = _late(capability, contracts[capability.source.name], results[capability.source.name].good)
     problems = [f"{t['name']}: {t['refused']}" for t in tables if t["refused"]]
@@ -61,7 +58,7 @@ def _features(capability: Capability) -> list[str]:
     return list(FeatureSchema.of(capability.features, bindings=capability.bindings).names)
 
 
-def _checked(capability: Capability, contracts: Mapping[str, Contract], scratch: Path) -> dict[str, CheckResult]:
+def checked_rows(capability: Capability, contracts: Mapping[str, Contract], scratch: Path) -> dict[str, CheckResult]:
     """What each contract says of its rows. Relationships lead to the good rows of the tables before."""
     from plimsoll.data import check
     from plimsoll.operations.intake import rows_of
@@ -121,7 +118,7 @@ def _stages(capability: Capability, catalog: Catalog | None) -> list[dict[str, A
 
 
 def _blocks(capability: Capability, seen: Sequence[float], margin: float) -> int | None:
-    from plimsoll.stats.planner import blocks_needed
+    from plimsoll.stats.planner import POWER, blocks_needed
 
     policy = capability.policy
     return blocks_needed(

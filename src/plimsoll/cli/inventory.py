@@ -21,6 +21,7 @@ def _command(name: str, summary: str, group: str, attribute: str = "") -> Comman
 COMMANDS = (
     _command("init", "Scaffold a capability that works as it is", "Ship"),
     _command("check", "Check declaration, contracts, known times and the rollout's power", "Ship"),
+    _command("plan", "How long a rollout takes, what it can see, and what a fault would cost", "Ship"),
     _command("release", "Train, measure, judge; if the gate passes, queue it for its rollout", "Ship"),
     _command("rehearse", "Replay recorded traffic through the whole loop on a virtual clock", "Ship"),
     _command("reproduce", "Build a release again from its manifest and compare the digests", "Ship"),

@@ -1,7 +1,8 @@
 """How long a stage will need, said before it begins: an underpowered rollout should be known at declaration.
 
 Both answers are approximations in closed form for one look at n, without the luck of earlier looks; simulation puts
-the true median and 80 % points within about a fifth of them (``tests/stats/test_planner.py``).
+the true median and 80 % points within about a fifth of them (``tests/stats/test_planner.py``). What a given number of
+blocks can see stands in ``power``.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from plimsoll.errors import UsageError
 from plimsoll.stats.betting import rate_sequence
-from plimsoll.stats.dependence import PRIOR_BLOCKS, PRIOR_RHO
-from plimsoll.stats.sequence import START, critical_t
+from plimsoll.stats.power import check_blocks, check_power, check_rates, gap_over_blocks
+from plimsoll.stats.sequence import START
 from plimsoll.stats.special import normal_quantile
+
+POWER = 0.8
+"""The chance with which a stage should be decided, for a candidate that is as good as it is believed to be."""
 
 
 def blocks_needed(
@@ -33,27 +36,14 @@ def blocks_needed(
     deviation from block to block, ``rho`` their autocorrelation. A candidate that is equal has effect 0; a margin of
     0 asks how long superiority takes.
     """
-    if not sd >= 0 or not 0 < power < 1 or not 0 <= rho < 1:
-        raise UsageError(
-            f"sd={sd!r}, power={power!r}, rho={rho!r}: sd ≥ 0, power between 0 and 1, rho from 0 to below 1"
-        )
+    check_power(power)
     gap = margin - effect
-    if gap <= 0:
-        return None
-    reach = normal_quantile(power)
-    return next((n for n in range(START, most + 1) if gap >= _needs(n, sd, rho, alpha, reach, planned)), None)
+    check_blocks(sd=sd, rho=rho)
 
+    def shown(n: int) -> bool:
+        return gap >= gap_over_blocks(n=n, sd=sd, alpha=alpha, power=power, rho=rho, planned=planned)
 
-def _needs(n: int, sd: float, rho: float, alpha: float, reach: float, planned: int) -> float:
-    """The gap between margin and effect that n blocks show with the power behind ``reach``.
-
-    The bound lies critical · s/√n above the mean; the mean varies by its own error, and the bound by that of s
-    (relative variance 1/(2(n − 1))).
-    """
-    believed = (PRIOR_BLOCKS * PRIOR_RHO + n * rho) / (PRIOR_BLOCKS + n)
-    widened = critical_t(n, alpha, planned) * math.sqrt((1.0 + believed) / (1.0 - believed))
-    noise = math.sqrt((1.0 + rho) / (1.0 - rho) + widened * widened / (2.0 * (n - 1)))
-    return sd / math.sqrt(n) * (widened + reach * noise)
+    return next((n for n in range(START, most + 1) if shown(n)), None) if gap > 0 else None
 
 
 def rate_events_needed(*, limit: float, rate: float, alpha: float, power: float, most: int = 100_000_000) -> int | None:
@@ -61,10 +51,8 @@ def rate_events_needed(*, limit: float, rate: float, alpha: float, power: float,
 
     ``rate`` is the true one. Zero is allowed: how long a faultless release takes.
     """
-    if not 0 < limit < 1 or not 0 <= rate <= 1 or not 0 < power < 1:
-        raise UsageError(
-            f"limit={limit!r}, rate={rate!r}, power={power!r}: limit and power lie between 0 and 1, rate from 0 to 1"
-        )
+    check_rates(limit=limit, rate=rate)
+    check_power(power)
     if rate >= limit:
         return None
     reach = normal_quantile(power)

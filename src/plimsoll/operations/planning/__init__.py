@@ -1,0 +1,1 @@
+"""PLANNING: what a rollout can show and in what time, said before it begins."""

@@ -1,0 +1,102 @@
+"""What is known beforehand of a capability's blocks: how many events they have, how a comparison spreads over them, and
+how much neighbours resemble each other.
+
+From the ledger's evidence where there is some; else from the recorded rows, by a stand-in: two rules that need no training
+(the fallback, or yesterday's rate, against the rate of all rows) are compared as a release and its champion would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean, median, stdev
+
+import msgspec
+
+from plimsoll.kernel.chain import Line
+from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.requirement import Requirement
+from plimsoll.kernel.verdict import Evidence
+from plimsoll.stats.dependence import PRIOR_RHO, shrunken
+
+FEWEST = 5
+"""Blocks; fewer say too little about a spread."""
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """How a requirement's blocks vary: ``sd`` from block to block, ``rho`` between neighbours, ``mean`` as it was (the loss
+    against the comparator, or the level). ``design_effect``: how many events weigh as much as one independent one, where
+    rows were there to tell. ``source`` says in words where this is known from, and ``assumed`` that it is not history."""
+
+    sd: float
+    rho: float
+    mean: float
+    blocks: int
+    source: str
+    assumed: bool = False
+    design_effect: float | None = None
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """``events_per_block`` is None where neither events nor rows tell it. ``spreads``: by the requirement's key."""
+
+    events_per_block: float | None
+    traffic_source: str
+    spreads: dict[str, Spread]
+
+
+def key_of(r: Requirement) -> str:
+    """Requirements of one metric, compared or alone, vary alike whatever their limit."""
+    return f"{r.metric}|{'compared' if r.compares else 'level'}"
+
+
+def from_ledger(lines: Iterable[Line], names: dict[str, str]) -> History:
+    """From every piece of evidence of the past: of each metric the newest with enough blocks, and the newest traffic.
+
+    ``names``: release → what people call it. A comparison with another release goes before one with the fallback, from
+    which everybody differs more.
+    """
+    spreads: dict[str, tuple[tuple[bool, int], Spread]] = {}
+    traffic: tuple[float, str] | None = None
+    for line in lines:
+        for piece in line.entry.body.get("evidence") or ():
+            e = msgspec.convert(piece, Evidence)
+            if e.problems or e.slice != "all" or len(e.blocks) < FEWEST:
+                continue
+            said = f"{_where(e)} of {names.get(e.release, e.release[:12])}, {len(e.blocks)} blocks"
+            traffic = (float(median(b.n for b in e.blocks)), said)
+            rank = (e.comparator != FALLBACK, line.seq)
+            if key_of(e.requirement) not in spreads or rank >= spreads[key_of(e.requirement)][0]:
+                spreads[key_of(e.requirement)] = (rank, spread_of([b.mean for b in e.blocks], said))
+    return History(
+        events_per_block=traffic[0] if traffic else None,
+        traffic_source=traffic[1] if traffic else "",
+        spreads={key: spread for key, (_, spread) in spreads.items()},
+    )
+
+
+def _where(e: Evidence) -> str:
+    return {"gate": "the gate", "live": "the lease"}.get(e.source, f"the {e.source}")
+
+
+def spread_of(
+    means: Sequence[float], source: str, *, assumed: bool = False, design_effect: float | None = None
+) -> Spread:
+    """Of block means in their order. Fewer than FEWEST believe the usual autocorrelation."""
+    return Spread(
+        sd=stdev(means) if len(means) > 1 else 0.0,
+        rho=shrunken(means) if len(means) >= FEWEST else PRIOR_RHO,
+        mean=fmean(means) if means else 0.0,
+        blocks=len(means),
+        source=source,
+        assumed=assumed,
+        design_effect=design_effect,
+    )
+
+
+def joined(known: History, stand_in: History) -> History:
+    """What is known, and where nothing is, what stands in for it."""
+    return History(
+        events_per_block=known.events_per_block or stand_in.events_per_block,
+        traffic_source=known.traffic_source or stand_in.traffic_source,
+        spreads={**stand_in.spreads, **known.spreads},
+    )

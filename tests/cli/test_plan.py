@@ -1,0 +1,106 @@
+"""A rollout foreseen: before any history, and with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from plimsoll.capability import load
+from plimsoll.kernel.chain import Entry, Line
+from plimsoll.kernel.requirement import no_worse
+from plimsoll.kernel.rollout import Canary, Live, Shadow
+from plimsoll.kernel.verdict import Block, Evidence
+from plimsoll.operations.planning.document import plan_of
+from plimsoll.operations.planning.history import History, Spread, from_ledger, key_of
+from plimsoll.scaffold import sample_plan, write
+
+CLOSE = no_worse("log_loss", margin=0.02, than="champion")
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    write(sample_plan("orders", "binary"), tmp_path / "orders")
+    return tmp_path / "orders"
+
+
+def known(sd: float, events: float = 900.0) -> History:
+    """A past in which the difference varied by ``sd``."""
+    spread = Spread(sd=sd, rho=0.1, mean=0.0, blocks=14, source="the gate of v1, 14 blocks")
+    return History(events_per_block=events, traffic_source="the gate of v1", spreads={key_of(CLOSE): spread})
+
+
+def planned(orders: Path, history: History, *stages: Any) -> dict[str, Any]:
+    return plan_of(load(orders).variant(rollout=[*stages, Live()]), history)
+
+
+def test_a_plan_before_any_history_says_what_it_assumed(orders: Path, run: Callable[..., Any], tmp_path: Path) -> None:
+    """Spread and traffic from the rows, by rules that need no training; nothing is written."""
+    ran = run("plan", orders, "--home", tmp_path / "none", "--json")
+    plan = ran.document
+    loss, errors, _ = plan["stages"][0]["requirements"]
+    assert plan["events_per_block"] == 80 and loss["assumed"] and loss["design_effect"] > 0
+    assert any("the fallback against the rate of all rows" in said for said in plan["assumes"])
+    assert errors["over"] == "events" and errors["bad_answers"] == 0  # in shadow nobody is shown one
+    assert not (tmp_path / "none").exists() and "the rollout, foreseen" in run("plan", orders).out
+
+
+def test_evidence_of_the_past_goes_before_what_is_assumed(orders: Path) -> None:
+    """The newest comparison with a release; traffic and spread are its blocks'."""
+    lines = [line(1, "champ", 0.02, 300), line(2, "fallback", 0.05, 400), line(3, "champ", 0.01, 500)]
+    history = from_ledger(lines, {"r3": "v3"})
+    spread = history.spreads[key_of(CLOSE)]
+    assert history.events_per_block == 500 and spread.sd == pytest.approx(0.01) and not spread.assumed
+    assert "of v3, 8 blocks" in spread.source
+
+
+def line(seq: int, comparator: str, sd: float, n: int) -> Line:
+    """One look: eight blocks around zero with this spread."""
+    values = [sd * (7 / 8) ** 0.5 * (-1) ** i for i in range(8)]
+    blocks = tuple(Block(f"2025-03-0{i + 1}", n, v, v, v, -9.0) for i, v in enumerate(values))
+    e = Evidence(requirement=CLOSE, release=f"r{seq}", source="shadow", comparator=comparator, blocks=blocks)
+    body = {"evidence": [msgspec.to_builtins(e)]}
+    entry = Entry(
+        at=datetime(2025, 3, seq, tzinfo=UTC), capability="x", kind="look", subject=e.release, summary="", body=body
+    )
+    return Line(seq=seq, previous="", digest="", entry=entry)
+
+
+def test_where_no_plan_can_answer_it_is_said(orders: Path) -> None:
+    """A spread of 0.3 against a margin of 0.02: a year of days would not do."""
+    stage = Shadow(blocks=10, deadline_blocks=30, requires=(CLOSE,))
+    plan = planned(orders, known(0.3), stage)
+    (found,) = plan["stages"][0]["requirements"]
+    assert found["answer"] == "cannot" and found["needs_blocks"] is None
+    assert any("a year of blocks would not" in said for said in plan["says"])
+
+
+def test_a_canary_that_teaches_nothing_is_told_so(orders: Path) -> None:
+    """What is paired is seen of answers beside; the share shrinks to what shows that the machinery works."""
+    stages = Shadow(blocks=10, requires=(CLOSE,)), Canary(0.25, blocks=7, requires=(CLOSE,))
+    plan = planned(orders, known(0.02), *stages)
+    shadow, canary = plan["proposal"]
+    assert canary["share"] == 0.1 < 0.25 and shadow["blocks"] > 10
+    assert any("shadow is the better tool" in said for said in plan["says"])
+
+
+def test_a_fault_in_a_canary_reaches_people(orders: Path) -> None:
+    """The more of them the larger the share; one that begins after a clean shadow is caught later."""
+    of = {
+        share: planned(orders, known(0.02), Shadow(blocks=10, requires=(CLOSE,)), Canary(share, requires=(CLOSE,)))
+        for share in (0.05, 0.25)
+    }
+    shadow, canary = (s["requirements"][0] for s in of[0.25]["stages"])
+    assert canary["fault_answers"] == pytest.approx(5 * of[0.05]["stages"][1]["requirements"][0]["fault_answers"])
+    assert shadow["fault_answers"] == 0 and canary["fault_blocks"] > shadow["fault_blocks"]
+
+
+def test_a_plan_without_rows_or_past_knows_nothing(orders: Path) -> None:
+    """It says so, and does not guess."""
+    plan = planned(orders, History(events_per_block=None, traffic_source="", spreads={}), Shadow(requires=(CLOSE,)))
+    (found,) = plan["stages"][0]["requirements"]
+    assert found["answer"] == "unknown" and found["power"] is None and plan["proposal"][0]["blocks"] == 10
