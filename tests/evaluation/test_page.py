@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve
 
-from plimsoll.evaluation import evidence, measure, plots, report, sheet
+from plimsoll.evaluation import Calibration, evidence, measure, plots, report, sheet
 from plimsoll.evaluation.gauge import gauge
 from plimsoll.evaluation.suite.examination import Examination
 from plimsoll.evaluation.suite.failures import Case, Failures, Group
@@ -210,3 +210,11 @@ def test_a_finding_without_an_estimate_has_no_gauge(found: Any) -> None:
 def test_numbers_are_short(value: float | None, text: str) -> None:
     """For reading, not for computing."""
     assert sheet.number(value) == text
+
+
+def test_a_calibration_of_the_gate_stands_in_the_report(found: Any, verdict: Verdict) -> None:
+    """What the gate can see, and what it cannot, beside what it said."""
+    seen = Calibration(says=["3 A/A releases: 3 live."], columns=("mutant", "why"), rows=[("cost_up", "<nothing>")])
+    page = written(found, verdict, calibration=seen)
+    assert "What this gate can see" in page and "3 A/A releases" in page and "&lt;nothing&gt;" in page
+    assert "What this gate can see" not in written(found, verdict)

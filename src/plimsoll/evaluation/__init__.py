@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from plimsoll.evaluation.blocks import blockwise
     from plimsoll.evaluation.curve import Curves, curves
     from plimsoll.evaluation.measurement import Evaluation, Measure, measure
-    from plimsoll.evaluation.page import report
+    from plimsoll.evaluation.page import Calibration, report
     from plimsoll.evaluation.proof import evidence
     from plimsoll.evaluation.rows import rowset
     from plimsoll.evaluation.selection import Selection, select
     from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 
 __all__ = [
+    "Calibration",
     "Curves",
     "Evaluation",
     "Measure",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Calibration": "page",
     "Curves": "curve",
     "Evaluation": "measurement",
     "Measure": "measurement",

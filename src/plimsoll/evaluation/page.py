@@ -38,6 +38,14 @@ class Figure(NamedTuple):
     caption: str = ""
 
 
+class Calibration(NamedTuple):
+    """What the gate is known to see: sentences, and a table of what was sent through it."""
+
+    says: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 def report(
     evaluation: Evaluation | None,
     verdict: Verdict,
@@ -50,6 +58,7 @@ def report(
     selection: Selection | None = None,
     says: Sequence[str] = (),
     examination: Examination | None = None,
+    calibration: Calibration | None = None,
 ) -> bytes:
     """The page, as UTF-8 bytes; the same data gives the same bytes.
 
@@ -57,7 +66,7 @@ def report(
     new) against the champion, as ``kernel.manifest.differences`` gives them; None where there is no champion.
     ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first.
     ``selection``: what the answer policy does. ``says``: each finding in a sentence, in their order. ``examination``:
-    what was looked into beside the measures.
+    what was looked into beside the measures. ``calibration``: of the gate that judged it.
     Plots need the extra ``report``; without it the page says so and shows the numbers. About a second for the first
     report of a process, half of that for each one after it.
     """
@@ -78,6 +87,7 @@ def report(
         figures=_figures(evaluation, selection),
         selection=selection,
         examination=examination,
+        calibration=calibration,
         plots_missing=not plots_can_be_drawn(),
         overall=_overall(evaluation),
         differences=None if differences is None else [(k, _shown(a), _shown(b)) for k, (a, b) in differences.items()],

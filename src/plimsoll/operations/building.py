@@ -83,7 +83,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     rule = _ruled(capability, selection)
     manifest = msgspec.structs.replace(base, artifacts=artifacts, settings={**settings, "answer": rule.to_plain()})
     return Built(
-        manifest=_signed(manifest, yard),
+        manifest=signed(manifest, yard),
         schema=schema,
         parts=parts,
         gate=gate,
@@ -93,7 +93,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     )
 
 
-def _signed(manifest: Manifest, yard: Yard) -> Manifest:
+def signed(manifest: Manifest, yard: Yard) -> Manifest:
     """Signed where its model is code; nothing else needs it, and an unsigned one is the same for everybody."""
     if not is_code(yard.objects.get(manifest.artifacts["model"])):
         return manifest
@@ -137,31 +137,39 @@ def _promised(selection: Selection | None) -> tuple[str, ...]:
 def trained(
     capability: Capability, yard: Yard, schema: FeatureSchema, parts: Parts, lines: Any, gate: TrainingSet
 ) -> dict[str, Any]:
-    """Train and pack: the outputs of the run."""
+    """Join what is learnt from, train and pack: the outputs of the run."""
+    learnt = None if capability.model else matrix_of(capability, schema, parts.train, lines).labelled()
+    return packed(capability, yard, schema, learnt, gate)
+
+
+def packed(
+    capability: Capability, yard: Yard, schema: FeatureSchema, learnt: TrainingSet | None, gate: TrainingSet
+) -> dict[str, Any]:
+    """The model trained on ``learnt`` (labelled rows; None where one is given), packed and compared with itself on the
+    gate's rows. Raises UsageError where there is nothing to learn from."""
     if capability.model:
         model = _given(capability)
     else:
-        learnt = matrix_of(capability, schema, parts.train, lines).labelled()
-        if not len(learnt):
-            raise UsageError(f"{capability.name}: none of the {len(parts.train):,} training questions has a label yet")
+        if learnt is None or not len(learnt):
+            raise UsageError(f"{capability.name}: no question to train on has a label yet")
         yard.say(f"training on {len(learnt):,} questions, {len(schema.names)} features")
         model = train(capability.train, learnt, capability.params, capability.seed)
     yard.say(f"packing the model, and comparing it with itself on {len(gate.X):,} questions")
-    packed = package(
+    made = package(
         model,
         names=schema.names,
         task=capability.task.kind,
         sample=gate.X,
         classes=capability.task.classes or None,
     )
-    if packed.note:
-        yard.say(packed.note)
+    if made.note:
+        yard.say(made.note)
     artifacts = {
-        "model": yard.objects.put(packed.model),
-        "golden": yard.objects.put(packed.golden),
+        "model": yard.objects.put(made.model),
+        "golden": yard.objects.put(made.golden),
         "environment": yard.objects.put(canonical(environment())),
     }
-    return {"artifacts": artifacts, "parity": packed.parity, "kind": packed.kind, "note": packed.note}
+    return {"artifacts": artifacts, "parity": made.parity, "kind": made.kind, "note": made.note}
 
 
 def _given(capability: Capability) -> Any:

@@ -24,6 +24,7 @@ from plimsoll.kernel.verdict import Evidence, Verdict, identified, judge
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
+from plimsoll.operations.calibrating.keeping import calibration_of
 from plimsoll.operations.examining import examined
 from plimsoll.operations.measuring import Scored, gate_evidence, measured, policy_without_promise, scored
 from plimsoll.operations.yard import Yard
@@ -158,5 +159,6 @@ def _report(
         says=[explanation.says for explanation in explained(verdict, found)],
         selection=built.selection or policy_without_promise(capability, answers),
         examination=examined(capability, built, answers),
+        calibration=calibration_of(yard.catalog, capability),
     )
     return yard.objects.put(page)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from plimsoll.serving.questions import QuestionMaker
     from plimsoll.serving.recording import Recording
     from plimsoll.serving.replica import Fleet, needed
-    from plimsoll.serving.route import position, target
+    from plimsoll.serving.route import beside_role, position, served_role, target
     from plimsoll.serving.server import Pulse, Server
     from plimsoll.serving.standing_in import StandIns
     from plimsoll.serving.timing import Timing, VirtualTiming, WallTiming
@@ -69,6 +69,7 @@ __all__ = [
     "Turn",
     "VirtualTiming",
     "WallTiming",
+    "beside_role",
     "configure_logs",
     "needed",
     "open_admission",
@@ -77,6 +78,7 @@ __all__ = [
     "position",
     "random_id",
     "reason",
+    "served_role",
     "target",
     "why_of",
 ]
@@ -118,7 +120,9 @@ _HOMES = {
     "open_admission": "admission.opening",
     "open_cache": "caching.opening",
     "open_tracer": "tracing",
+    "beside_role": "route",
     "position": "route",
+    "served_role": "route",
     "random_id": "ids",
     "reason": "answering",
     "target": "route",
