@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from benchmarks.sequences import Bools, Floats, first, moments, sequence_bound, upper
+from benchmarks.bounds import Bools, Floats, first, moments, sequence_bound, upper
 from benchmarks.table import Row, at_most
 from plimsoll.errors import Broken
 from plimsoll.kernel.requirement import Requirement, no_worse

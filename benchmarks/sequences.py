@@ -17,30 +17,32 @@ Verdicts are computed for all streams at once in NumPy; the first rows check tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
+from benchmarks.bounds import (
+    ALPHA,
+    LONGEST,
+    Ends,
+    Floats,
+    ended,
+    first,
+    moments,
+    sequence_bound,
+    t_bound,
+    upper,
+)
+from benchmarks.streams import Draw, days, gaussian, skewed, storms, turned
 from benchmarks.table import Row, at_least, at_most
 from plimsoll.errors import Broken
 from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.change import BETS, DEPENDENCE_ALLOWANCE, mean_detector
-from plimsoll.stats.dependence import MOST_RHO, PRIOR_BLOCKS, PRIOR_RHO
-from plimsoll.stats.interval import exact_rate
-from plimsoll.stats.sequence import START, critical_t, lean_weight, mean_sequence
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
+from plimsoll.stats.sequence import START, mean_sequence
 
 ROLLOUTS = 10_000
-ALPHA = 0.05
 SD = 0.048
-SHADOW, CANARY, DEADLINE = 10, 7, 30
-LONGEST = 2 * DEADLINE
 BATCH = 2_000
 
 
@@ -48,88 +50,6 @@ def run() -> list[Row]:
     """All rows, in a few seconds."""
     rng = np.random.default_rng(20260401)
     return [_same_verdicts(rng), *_rollouts(rng), *_published(rng), _rates(rng), *_live(rng)]
-
-
-# ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    return rng.standard_normal(shape)
-
-
-def storms(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """One day in thirty is a storm of 1.5 ± 3 usual standard deviations. Skewness 1.0, variance 1."""
-    storm = (rng.random(shape) < 1 / 30) * rng.normal(1.5, 3.0, shape)
-    return (rng.standard_normal(shape) + storm - 0.05) / math.sqrt(1.0 + 11.25 / 30 - 0.05**2)
-
-
-def skewed(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Exponential days: skewness 2, excess kurtosis 6, as the flights' are. Variance 1."""
-    return rng.exponential(size=shape) - 1.0
-
-
-def turned(draw: Draw) -> Draw:
-    """The same with the long tail on the side of being better."""
-    return lambda rng, shape: -draw(rng, shape)
-
-
-def days(rng: np.random.Generator, draw: Draw, shape: tuple[int, ...], rho: float) -> Floats:
-    """A stationary first-order autoregression along the last axis, mean 0 and variance 1."""
-    xs = draw(rng, shape)
-    for i in range(1, shape[-1]):
-        xs[..., i] = rho * xs[..., i - 1] + math.sqrt(1.0 - rho * rho) * xs[..., i]
-    return xs
-
-
-# ── verdicts of many streams at once ─────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
-    """Of the first n values of each stream, n along the last axis."""
-
-    n: NDArray[np.int64]
-    mean: Floats
-    error: Floats  # of the mean, as if independent
-    skewness: Floats
-    widening: Floats
-
-
-def moments(xs: Floats) -> Moments:
-    """What ``stats.summary`` computes, for every n from START on."""
-    n = np.arange(1, xs.shape[-1] + 1)
-    total = xs.cumsum(-1)
-    mean = total / n
-    second = np.maximum((xs**2).cumsum(-1) / n - mean**2, 1e-100)
-    third = (xs**3).cumsum(-1) / n - 3 * mean * (xs**2).cumsum(-1) / n + 2 * mean**3
-    products = np.zeros_like(xs)
-    products[..., 1:] = (xs[..., 1:] * xs[..., :-1]).cumsum(-1)
-    together = products - mean * (2 * total - xs - xs[..., :1]) + (n - 1) * mean**2
-    plain = together / (n * second)
-    rho = np.clip(plain + (1 + 3 * plain) / n, -1, 1)
-    believed = np.clip((PRIOR_BLOCKS * PRIOR_RHO + n * rho) / (PRIOR_BLOCKS + n), 0.0, MOST_RHO)
-    spread, late = np.maximum(n - 1, 1), np.maximum(n - 2, 1)
-    return Moments(
-        n=n,
-        mean=mean,
-        error=np.sqrt(second / spread),
-        skewness=third / second**1.5 * np.sqrt(n * spread) / late,
-        widening=np.sqrt((1 + believed) / (1 - believed)),
-    )
-
-
-def sequence_bound(m: Moments, sign: int, alpha: float, planned: int = 20) -> Floats:
-    """``mean_sequence``'s upper (sign 1) or lower (−1) bound."""
-    critical = np.array([critical_t(int(n), alpha, planned) for n in m.n])
-    lean = np.where(np.isfinite(critical), (1 + 2 * critical**2) / (6 * np.sqrt(m.n)), 0.0)
-    reach = critical + lean_weight(alpha) * lean * np.maximum(0.0, sign * m.skewness)
-    return m.mean + sign * m.error * m.widening * reach
-
-
-def t_bound(m: Moments, sign: int, alpha: float) -> Floats:
-    """Student's, as if this look were the only one and blocks were independent."""
-    critical = scipy_stats.t.ppf(1 - alpha, np.maximum(m.n - 1, 1))
-    return np.where(m.n > 1, m.mean + sign * m.error * critical, sign * np.inf)
 
 
 def _same_verdicts(rng: np.random.Generator) -> Row:
@@ -147,37 +67,6 @@ def _same_verdicts(rng: np.random.Generator) -> Row:
 
 
 # ── rollouts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """How rollouts ended, as numbers of them, and the median block of going live."""
-
-    rolled_back: int
-    live: int
-    median_live: float
-
-
-def first(hit: Bools) -> NDArray[np.int64]:
-    """The block (from 1) at which each stream first hits; beyond every deadline if it never does."""
-    return np.where(hit.any(-1), hit.argmax(-1) + 1, 10 * LONGEST)
-
-
-def ended(failing: Bools, passing: Bools) -> Ends:
-    """Walk the plan: shadow until it passes or its deadline, then canary; a fail in between takes it out."""
-    block = np.arange(1, failing.shape[-1] + 1)
-    shadow = first(passing & (block >= SHADOW))
-    in_canary = shadow <= DEADLINE
-    live = first(passing & (block >= (shadow + CANARY)[:, None]))
-    goes_live = in_canary & (live <= shadow + DEADLINE)
-    end = np.where(goes_live, live, np.where(in_canary, shadow + DEADLINE, DEADLINE))
-    out = first(failing) <= end
-    reached = goes_live & ~out
-    return Ends(
-        rolled_back=int(out.sum()),
-        live=int(reached.sum()),
-        median_live=float(np.median(live[reached])) if reached.any() else math.nan,
-    )
 
 
 def simulate(
@@ -208,11 +97,6 @@ def _together(parts: list[Ends]) -> Ends:
         live=sum(p.live for p in parts),
         median_live=float(np.median(medians)) if medians else math.nan,
     )
-
-
-def upper(hits: int, n: int = ROLLOUTS) -> float:
-    """The upper 95 % bound of a simulated share, in per cent."""
-    return 100 * exact_rate(hits, n, alpha_low=0.05, alpha_high=0.05).high
 
 
 PEER = "t-test after every block"

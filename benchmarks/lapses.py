@@ -1,0 +1,170 @@
+"""False lapses of a live lease: how many blocks, or hours, it runs on average at exactly its limit, beside what is promised.
+
+Blocks are daily mean differences against a predecessor, with the largest loss that two predictions allow as a floor; rates
+are counted by the hour. Streams are those of ``streams``. The peer is common practice, a t-test over the last 14 blocks
+(for rates: a binomial test over the last day). A stream that is still running when the simulation ends counts with its
+length and no alarm, so that the mean run length is the total time over the alarms, at their lower 95 % bound (Poisson).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats as scipy_stats
+
+from benchmarks.bounds import ALPHA, Bools, Floats, first
+from benchmarks.streams import STREAMS, Draw
+from benchmarks.table import Row, at_least
+from plimsoll.errors import Broken
+from plimsoll.stats.change import ALTERNATIVES, BETS, DEPENDENCE_ALLOWANCE, mean_detector, rate_detector
+
+RUN_LENGTH = 365.0
+HOURS = 24
+FLOOR, SD = -0.2, 0.048
+STREAMS_OF_BLOCKS, BLOCKS = 2_000, 1_500
+STREAMS_OF_HOURS, DAYS = 500, 400
+WINDOW = 14
+
+
+def run() -> list[Row]:
+    """About half a minute."""
+    rng = np.random.default_rng(20260404)
+    at_limit = [_of_means(rng, *s) for s in STREAMS.items()]
+    return [*at_limit, *_rates(rng)]
+
+
+def _rates(rng: np.random.Generator) -> list[Row]:
+    """A level that moves is above its limit on some days unless there is room below; what that costs is published."""
+    at_limit = [_of_rates(rng, *s, share=1.0) for s in STREAMS.items()]
+    return [*at_limit, *(_of_rates(rng, *s, share=0.5) for s in STREAMS.items() if s[0] != "independent")]
+
+
+def alarms(xs: Floats, floor: float, run_length: float) -> NDArray[np.int64]:
+    """The block of ``mean_detector``'s first alarm in each stream, limit 0; one past the end if there is none."""
+    bets = np.array(BETS)[:, None]
+    evidence = np.zeros((len(BETS), len(xs)))
+    found = np.full(len(xs), xs.shape[1] + 1)
+    for i in range(xs.shape[1]):
+        evidence = (1.0 + bets * xs[:, i] / -floor) * (evidence + 1.0)
+        ringing = evidence.mean(0) >= DEPENDENCE_ALLOWANCE * run_length
+        found = np.where(ringing & (found > i + 1), i + 1, found)
+    return found
+
+
+def rate_alarms(hits: NDArray[np.int64], n: int, limit: float, run_length: float) -> NDArray[np.int64]:
+    """The step of ``rate_detector``'s first alarm, each step ``n`` events; one past the end if there is none."""
+    odds = np.array(ALTERNATIVES)[:, None]
+    evidence = np.zeros((len(ALTERNATIVES), len(hits)))
+    found = np.full(len(hits), hits.shape[1] + 1)
+    for i in range(hits.shape[1]):
+        bet = hits[:, i] * np.log(odds) - n * np.log1p((odds - 1) * limit)
+        evidence = np.exp(np.minimum(bet + np.log1p(evidence), 600.0))
+        ringing = evidence.mean(0) >= run_length
+        found = np.where(ringing & (found > i + 1), i + 1, found)
+    return found
+
+
+def check(xs: Floats, at: NDArray[np.int64]) -> None:
+    """Raise Broken where the shipped detector rings at another block."""
+    for stream, ours in zip(xs, at, strict=True):
+        state: tuple[float, ...] = ()
+        for i, x in enumerate(stream, 1):
+            rang = i
+            found = mean_detector(state, [(float(x), FLOOR)], limit=0.0, run_length=RUN_LENGTH)
+            state = found.state
+            if found.alarm:
+                break
+        rang = rang if found.alarm else len(stream) + 1
+        if rang != ours:
+            raise Broken(f"the benchmark's detector rings at block {ours}, the shipped one at {rang}")
+
+
+def check_rates(hits: NDArray[np.int64], n: int, limit: float, run_length: float, at: NDArray[np.int64]) -> None:
+    """As ``check``, of the rate's."""
+    for stream, ours in zip(hits, at, strict=True):
+        steps = [(int(h), n) for h in stream]
+        found = [rate_detector((), steps[:k], limit=limit, run_length=run_length) for k in (ours - 1, ours)]
+        if ours <= len(stream) and [f.alarm for f in found] != [False, True]:
+            raise Broken(f"the benchmark's detector rings at hour {ours}, the shipped one does not")
+
+
+def _of_means(rng: np.random.Generator, name: str, stream: Draw) -> Row:
+    shape = (STREAMS_OF_BLOCKS, BLOCKS)
+    level = stream(rng, shape) if name != "independent" else rng.standard_normal(shape)
+    xs = np.maximum(SD * level, FLOOR)
+    xs = np.maximum(xs - xs.mean(), FLOOR)  # what the floor cuts off is put back
+    at = alarms(xs, FLOOR, RUN_LENGTH)
+    check(xs[:10, :300], alarms(xs[:10, :300], FLOOR, RUN_LENGTH))
+    return _row(
+        f"mean difference at its limit, {name}: blocks to a false lapse",
+        _waited(at, BLOCKS),
+        RUN_LENGTH,
+        "blocks",
+        peer=("t-test over the last 14 blocks", _waited(_rolling(xs[:400, :400]), 400)),
+        note=_said(at, BLOCKS),
+        promised="two kinds" not in name,
+    )
+
+
+def _row(
+    what: str, ours: float, promise: float, unit: str, *, peer: tuple[str, float], note: str, promised: bool
+) -> Row:
+    if promised:
+        return at_least(what, ours, promise, unit, peer=peer[0], peer_value=peer[1], note=note)
+    return Row(
+        what=what,
+        ours=ours,
+        unit=unit,
+        met=True,
+        peer=peer[0],
+        peer_value=peer[1],
+        note=f"published, not promised; {note}",
+    )
+
+
+def _of_rates(rng: np.random.Generator, name: str, stream: Draw, *, share: float) -> Row:
+    limit, per_hour = 0.005, 200
+    level = np.exp(0.3 * stream(rng, (STREAMS_OF_HOURS, DAYS)))
+    chance = np.repeat(np.clip(share * limit * level / level.mean(), 0.0, 1.0), HOURS, axis=1)
+    hits = rng.binomial(per_hour, chance)
+    steps, run_length = hits.shape[1], RUN_LENGTH * HOURS
+    at = rate_alarms(hits, per_hour, limit, run_length)
+    check_rates(hits[:3, :400], per_hour, limit, run_length, rate_alarms(hits[:3, :400], per_hour, limit, run_length))
+    where = "at its limit" if share == 1.0 else f"at {share:.0%} of its limit"
+    return _row(
+        f"error rate {where}, {name}: hours to a false lapse",
+        _waited(at, steps),
+        run_length,
+        "hours",
+        peer=("binomial test over the last day", _waited(_daily(hits, per_hour, limit), steps)),
+        note=_said(at, steps),
+        promised=share < 1.0 or name == "independent",
+    )
+
+
+def _waited(at: NDArray[np.int64], end: int) -> float:
+    """The mean run length at its lower 95 % bound: total time over the upper bound of the number of alarms."""
+    many = int((at <= end).sum())
+    return float(np.minimum(at, end).sum() / (0.5 * scipy_stats.chi2.ppf(0.95, 2 * many + 2)))
+
+
+def _said(at: NDArray[np.int64], end: int) -> str:
+    return f"{int((at <= end).sum()):,} of {len(at):,} streams of {end:,} had one; lower 95 % bound"
+
+
+def _rolling(xs: Floats) -> NDArray[np.int64]:
+    windows = np.lib.stride_tricks.sliding_window_view(xs, WINDOW, axis=1)
+    t = windows.mean(-1) / (windows.std(-1, ddof=1) / math.sqrt(WINDOW))
+    return _until(np.asarray(t > scipy_stats.t.ppf(1 - ALPHA, WINDOW - 1))) + WINDOW - 1
+
+
+def _daily(hits: NDArray[np.int64], n: int, limit: float) -> NDArray[np.int64]:
+    total = hits.cumsum(1)
+    last_day = total[:, HOURS:] - total[:, :-HOURS]
+    return _until(np.asarray(last_day > scipy_stats.binom.isf(ALPHA, n * HOURS, limit))) + HOURS
+
+
+def _until(hit: Bools) -> NDArray[np.int64]:
+    return np.where(hit.any(-1), first(hit), hit.shape[1] + 1)

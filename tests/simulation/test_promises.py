@@ -1,0 +1,38 @@
+"""What ``benchmarks/kinds.py`` and ``benchmarks/lapses.py`` show with ten thousand runs, with a few hundred."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks import lapses
+from benchmarks.kinds import Kind, kinds
+from benchmarks.streams import STREAMS
+
+RUNS = 300
+MOST = 0.05 * RUNS + 2.6 * (0.05 * 0.95 * RUNS) ** 0.5
+
+
+CELLS = [(kind, stream) for kind in kinds() for stream in ("independent", "block shocks") if stream in kind.promised]
+
+
+@pytest.mark.parametrize(("kind", "stream"), CELLS, ids=[f"{kind.name}, {stream}" for kind, stream in CELLS])
+def test_at_the_margin_hardly_a_rollout_ends_wrongly(kind: Kind, stream: str) -> None:
+    """Where it is promised, at most 5 % are rolled back and at most 5 % go live, and the luck of so many runs."""
+    ends = kind.walk(np.random.default_rng(11), STREAMS[stream], RUNS, False)
+    assert max(ends.rolled_back, ends.live) <= MOST
+
+
+@pytest.mark.parametrize("kind", [k for k in kinds() if k.margin == "limit"], ids=lambda kind: kind.name)
+def test_a_rate_that_moves_below_its_limit_takes_nobody_back(kind: Kind) -> None:
+    """At six tenths of its limit, with storms that hit the champion as well."""
+    ends = kind.walk(np.random.default_rng(12), STREAMS["block shocks"], RUNS, True)
+    assert ends.rolled_back <= MOST
+
+
+def test_a_lease_runs_as_long_as_promised_at_its_limit() -> None:
+    """Autocorrelated blocks at exactly the limit: the mean run length is above a year of days, by the shipped detector."""
+    rng = np.random.default_rng(13)
+    xs = np.maximum(lapses.SD * STREAMS["autocorrelated"](rng, (200, 1_000)), lapses.FLOOR)
+    at = lapses.alarms(xs, lapses.FLOOR, lapses.RUN_LENGTH)
+    lapses.check(xs[:5, :200], lapses.alarms(xs[:5, :200], lapses.FLOOR, lapses.RUN_LENGTH))
+    assert np.minimum(at, 1_000).sum() / (at <= 1_000).sum() > lapses.RUN_LENGTH
