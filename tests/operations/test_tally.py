@@ -165,7 +165,7 @@ def test_memory_is_bounded_by_the_window() -> None:
         t.blocks(NO_WORSE, "r1", FALLBACK, t.closed)
         t.taint("r1", T0) if day % 10 == 0 else None
     assert len(t.closed) == 5 and len(t._rows) <= 8 and len(t._shut) == 5 and not t.tainted
-    assert len(t._cache) <= 5 and all(len(hours) <= 7 * 4 for hours in t._counts.values())
+    assert len(t._cache) <= 5 and all(len(hours) <= 7 * 4 for hours in t._hours.counts.values())
 
 
 @st.composite
@@ -183,7 +183,7 @@ def histories(draw: Any) -> list[Record]:
 
 def content(t: Tally) -> Any:
     blocks = [(b.name, b.labels.tobytes(), {r: s.tobytes() for r, s in b.scores.items()}) for b in t.closed]
-    return blocks, {k: dict(v) for k, v in t._counts.items()}, dict(t.served), t.events
+    return blocks, {k: dict(v) for k, v in t._hours.counts.items()}, dict(t.served), t.events
 
 
 @given(histories(), st.integers(1, 30))
@@ -223,3 +223,23 @@ def test_a_question_handed_to_a_person_was_not_answered() -> None:
         (sum(hits for hits, _ in found), sum(n for _, n in found)) for found in counted.values()
     )
     assert (abstained / n, stood_in / n) == (0.5, 0.25)
+
+
+def test_slices_measured_together_are_those_measured_alone() -> None:
+    """Large ones share one pass; a tiny one is measured when it is asked for."""
+    t = tally(columns=["depot"])
+    for i in range(90):
+        depot = "tiny" if i < 5 else ("north", "south")[i % 2]
+        t.read(asked(f"e{i}", T0, {"r1": 0.5 + i / 200, FALLBACK: 0.5}, depot=depot))
+        t.read([told(f"e{i}", float(i % 3 == 0), T0)] if i % 7 else [])
+    t.close(T0 + 3 * DAY)
+    sliced = no_worse("log_loss", margin=0.1, than="champion", by="depot")
+    for depot in ("south", "tiny", "north"):
+        alone = tally(columns=["depot"])
+        alone.closed = t.closed
+        assert t.blocks(sliced, "r1", FALLBACK, t.closed, depot) == alone.blocks(
+            sliced, "r1", FALLBACK, t.closed, depot
+        )
+    (tiny,) = t.blocks(sliced, "r1", FALLBACK, t.closed, "tiny")
+    assert (tiny.name, tiny.n, tiny.missing) == (t.closed[0].name, 5, 1)
+    assert t.blocks(sliced, "r1", FALLBACK, t.closed, "nowhere") == ()

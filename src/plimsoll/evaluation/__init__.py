@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plimsoll.evaluation.measurement import Evaluation, Measure, measure
     from plimsoll.evaluation.page import Calibration, report
     from plimsoll.evaluation.proof import evidence
-    from plimsoll.evaluation.rows import rowset
+    from plimsoll.evaluation.rows import coded, rowset
     from plimsoll.evaluation.selection import Selection, select
     from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 
@@ -28,6 +28,7 @@ __all__ = [
     "Measure",
     "Selection",
     "blockwise",
+    "coded",
     "curves",
     "evidence",
     "look",
@@ -45,6 +46,7 @@ _HOMES = {
     "Evaluation": "measurement",
     "Measure": "measurement",
     "blockwise": "blocks",
+    "coded": "rows",
     "curves": "curve",
     "evidence": "proof",
     "measure": "measurement",

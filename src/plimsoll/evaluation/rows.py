@@ -50,9 +50,25 @@ class Rowset:
 
 def rowset(task: str, scores: Any, labels: Any, blocks: Sequence[Any], comparators: Mapping[str, Any]) -> Rowset:
     """The checked rows. Raises UsageError naming what has another length, is no number, or no possible label."""
-    s, y, ids = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64), np.asarray(blocks)
+    ids = np.asarray(blocks)
+    if len(ids) != len(scores):
+        raise UsageError(f"there are {len(scores):,} scores and {len(ids):,} blocks; they must be of the same rows")
+    names, codes = _blocks(ids)
+    return coded(task, scores, labels, codes, names, comparators)
+
+
+def coded(
+    task: str,
+    scores: Any,
+    labels: Any,
+    codes: NDArray[np.int64],
+    names: tuple[str, ...],
+    comparators: Mapping[str, Any],
+) -> Rowset:
+    """As ``rowset``, of rows whose blocks are coded already: each one's place among ``names``."""
+    s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     others = {name: np.asarray(c, dtype=np.float64) for name, c in comparators.items()}
-    for name, values in {"labels": y, "blocks": ids, **others}.items():
+    for name, values in {"labels": y, **others}.items():
         if len(values) != len(s):
             raise UsageError(f"there are {len(s):,} scores and {len(values):,} {name}; they must be of the same rows")
     for name, values in {"the release": s, **others}.items():
@@ -62,8 +78,7 @@ def rowset(task: str, scores: Any, labels: Any, blocks: Sequence[Any], comparato
         if values.shape != s.shape:
             raise UsageError(f"{name} scores with shape {values.shape}, the release with {s.shape}")
     _check_labels(task, s, y)
-    places, codes = _blocks(ids)
-    return Rowset(task=task, scores=s, labels=y, codes=codes, names=places, comparators=others)
+    return Rowset(task=task, scores=s, labels=y, codes=codes, names=names, comparators=others)
 
 
 def _check_labels(task: str, scores: Floats, labels: Floats) -> None:

@@ -3,6 +3,9 @@
 An **event** is one answered request, written before its answer leaves. What other releases said *beside* it
 (shadow, comparators) follows in a ``Beside`` record, because nobody waits for them. An **outcome** comes later,
 perhaps never. All three join by the event's id.
+
+The garbage collector does not look at them (``gc=False``): no record can be part of a cycle, and going through a million of
+them again and again costs more than decoding them.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     trace_id: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one release said. ``score`` is a probability (binary), probabilities (multiclass) or a value (regression).
 
     ``features`` holds the row that the model saw, float32 little-endian in the order of the release's schema; it is
@@ -56,7 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     features: bytes = b""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_defaults=True, gc=False):
     """One answered request: who asked, which release answered, what the caller got and why.
 
     ``served.role`` and ``rollout`` (the candidate's release) together are the variant. A field at its default is not
@@ -92,14 +95,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event", omit_default
     """False where ``inputs`` and ``served.features`` were left out by sampling: the event counts all the same."""
 
 
-class Beside(msgspec.Struct, frozen=True, kw_only=True, tag="beside"):
+class Beside(msgspec.Struct, frozen=True, kw_only=True, tag="beside", gc=False):
     """What other releases said to the same question, without anybody waiting for it."""
 
     event: str
     answers: tuple[Answer, ...]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", gc=False):
     """What later turned out. ``at`` is when it became known. The first outcome of an event counts; later ones are
     kept and counted as ``duplicate`` or, where they differ, ``conflicting``."""
 

@@ -17,7 +17,7 @@ from plimsoll.errors import Broken, Conflict
 from plimsoll.kernel.case import Decision, Terms
 from plimsoll.kernel.decide import decide
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Fence, Notifier, Position
-from plimsoll.kernel.records import FALLBACK, Record
+from plimsoll.kernel.records import FALLBACK, Event, Record
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.exposure import ExposureWatch
@@ -115,7 +115,8 @@ class Loop:
 
     def take(self, records: Sequence[Record]) -> None:
         """Take in ``records``, the log's next."""
-        mine = [r for r in records if getattr(r, "capability", self.capability.name) == self.capability.name]
+        name = self.capability.name
+        mine = [r for r in records if not isinstance(r, Event) or r.capability == name]
         self.skew.see(mine)
         self.exposure.see(mine)
         self.tally.read(mine)

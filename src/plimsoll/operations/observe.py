@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -16,9 +17,11 @@ from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Deployment, Rollout
 from plimsoll.kernel.verdict import Block, Count, Evidence, Ruling, Source, find
+from plimsoll.operations.closed import ClosedBlock
 from plimsoll.operations.exposure import ExposureWatch
+from plimsoll.operations.hours import hour_of
 from plimsoll.operations.skew import SkewWatch
-from plimsoll.operations.tally import ClosedBlock, Tally, hour_of
+from plimsoll.operations.tally import Tally
 
 RECENT_BLOCKS = 14
 """The window on which a lapsing release and its rivals are scored against each other."""
@@ -136,11 +139,10 @@ class Observer:
         """The slices large enough to be judged; the rest is not."""
         if not requirement.by:
             return (None,)
-        values = [b.columns[requirement.by] for b in closed]
-        if not values:
-            return ()
-        names, sizes = np.unique(np.concatenate(values), return_counts=True)
-        return tuple(str(n) for n, size in zip(names, sizes, strict=True) if size >= MINIMUM_SLICE_EVENTS)
+        sizes: Counter[str] = Counter()
+        for block in closed:
+            sizes.update(block.columns[requirement.by].sizes())
+        return tuple(sorted(name for name, size in sizes.items() if size >= MINIMUM_SLICE_EVENTS))
 
     # ── the lease ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -50,7 +50,7 @@ class SkewWatch:
     ) -> None:
         self.recompute, self.names, self.window = recompute, names, window
         self._seen: dict[str, _Seen] = {}
-        self._questions: dict[str, tuple[datetime, dict[str, Any]]] = {}
+        self._questions: dict[str, Event] = {}
 
     def watch(self, releases: Collection[str]) -> None:
         """Compare these from now on, and forget the others."""
@@ -59,20 +59,23 @@ class SkewWatch:
 
     def see(self, records: Iterable[Record]) -> None:
         """Take the feature rows out of the next records of the log."""
+        if not self._seen:
+            return
         for record in records:
             if isinstance(record, Event):
-                self._questions[record.id] = (record.at, record.inputs)
-                if not record.cached:  # its features are those of an earlier time of asking
+                self._questions[record.id] = record
+                if not record.cached:  # else its features are those of an earlier time of asking
                     self._take(record.id, record.served)
             elif isinstance(record, Beside):
                 for answer in record.answers:
                     self._take(record.event, answer)
 
     def _take(self, event: str, answer: Answer) -> None:
-        seen = self._seen.get(answer.release)
-        question = self._questions.get(event)
-        if seen is not None and question is not None and answer.features:
-            seen.waiting.append((*question, answer.features))
+        if not answer.features:
+            return
+        seen, asked = self._seen.get(answer.release), self._questions.get(event)
+        if seen is not None and asked is not None:
+            seen.waiting.append((asked.at, asked.inputs, answer.features))
 
     def compare(self, now: datetime) -> None:
         """Recompute what waits, offline, and move the window on.

@@ -9,7 +9,7 @@ order. Only closed blocks are evidence of quality: the fast half of a day is not
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
@@ -17,64 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.evaluation import blockwise, rowset
-from plimsoll.kernel.promise import ENDS
-from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
+from plimsoll.kernel.records import Beside, Event, Outcome, Record
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.verdict import Block, Count
+from plimsoll.operations.closed import ClosedBlock, Floats, OpenBlock, answered, measured
+from plimsoll.operations.hours import Hours, hour_of
 from plimsoll.stats.metrics import Metric, found
 
-Floats = NDArray[np.float64]
 OVER_AFTER = timedelta(hours=24)
 """A block is over when a later one has begun, or after this long without an event."""
-
 KEPT_BLOCKS = 400
 """Closed blocks that are kept at least: more than a year of days."""
-
-
-def hour_of(at: datetime) -> str:
-    """The name of the hour that ``at`` (in UTC) lies in."""
-    return at.isoformat()[:13]
-
-
-class _OpenBlock:
-    """A block that still waits: rows in the order they were asked."""
-
-    __slots__ = ("columns", "first_at", "hour", "labelled", "labels", "last_at", "name", "scores", "size")
-
-    def __init__(self, name: str, at: datetime, columns: Sequence[str]) -> None:
-        self.name, self.first_at, self.last_at = name, at, at
-        self.size = self.labelled = 0
-        self.hour = ""  # of its newest event
-        self.labels: list[float] = []
-        self.scores: dict[str, dict[int, float | tuple[float, ...]]] = defaultdict(dict)
-        self.columns: dict[str, list[Any]] = {c: [] for c in columns}
-
-
-class ClosedBlock:
-    """A block that is evidence. ``labels`` is NaN where the outcome never came."""
-
-    __slots__ = ("columns", "first_at", "labels", "name", "scores", "task")
-
-    def __init__(self, block: _OpenBlock, task: str) -> None:
-        self.name, self.first_at, self.task = block.name, block.first_at, task
-        self.labels: Floats = np.array(block.labels)
-        self.scores = {r: _column(by_row, block.size) for r, by_row in block.scores.items()}
-        self.columns = {c: np.array([str(v) for v in values]) for c, values in block.columns.items()}
-
-    @property
-    def missing_share(self) -> float:
-        return float(np.isnan(self.labels).mean())
-
-
-def _column(by_row: dict[int, float | tuple[float, ...]], size: int) -> Floats:
-    """One score a row, NaN where this release said nothing (or an error)."""
-    first = next(iter(by_row.values()), 0.0)
-    shape = (size, len(first)) if isinstance(first, tuple) else (size,)
-    scores = np.full(shape, np.nan)
-    if by_row:
-        scores[np.fromiter(by_row, np.int64, len(by_row))] = np.array(list(by_row.values()), dtype=np.float64)
-    return scores
+_ROW = 40
+"""A row's place is one number: its block's, and these many bits for the row."""
 
 
 class Tally:
@@ -96,7 +51,6 @@ class Tally:
         keep_blocks: int = KEPT_BLOCKS,
     ) -> None:
         self.task, self.maturity = task, maturity
-        self.limits_ms = tuple(sorted(set(limits_ms)))
         self.columns = tuple(sorted(set(columns)))
         self.metrics = tuple(metrics)
         self.keep_blocks = keep_blocks
@@ -104,11 +58,13 @@ class Tally:
         self.events = self.outcomes = self.duplicates = self.late = self.unknown = self.stragglers = 0
         self.served: dict[str, int] = defaultdict(int)
         self.tainted: set[tuple[str, str]] = set()  # (release, block) whose features were wrong
-        self._open: dict[str, _OpenBlock] = {}
-        self._rows: dict[str, tuple[_OpenBlock, int]] = {}
+        self._open: dict[str, OpenBlock] = {}
+        self._numbered: dict[int, OpenBlock] = {}
+        self._begun = 0  # how many blocks were opened
+        self._rows: dict[str, int] = {}  # an open event's place: its block's number and its row
         self._shut: set[str] = set()  # names of closed blocks
-        self._counts: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(dict)
-        self._cache: dict[tuple[Any, ...], tuple[Block, ...]] = {}
+        self._hours = Hours(limits_ms)
+        self._cache: dict[tuple[Any, ...], dict[str, Block | None]] = {}
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,72 +77,54 @@ class Tally:
                 self._outcome(record)
             else:
                 self._beside(record)
+        self._hours.settle()
 
     def _event(self, event: Event) -> None:
-        hour = hour_of(event.at)
+        hours, served = self._hours, event.served
+        hour = hours.of(event.at)
         self.events += 1
-        if event.block in self._shut:
+        block = self._open.get(event.block)
+        if block is None and event.block in self._shut:
             self.stragglers += 1
         else:
-            block, row = self._asked(event)
+            block = block or self._opened(event)
             block.hour = hour
-            self._score(event.served, block, row)
+            if event.at > block.last_at:
+                block.last_at = event.at
+            row = block.add(event.id, event.inputs)
+            self._rows[event.id] = block.number << _ROW | row
+            if served.score is not None:
+                block.scores[served.release][row] = served.score
         if not event.cached:  # what was said before tells nothing of how the release does now
-            self._measure(event.served, hour)
-        self.served[event.served.release if event.action != "fallback" else "fallback"] += 1
-        for metric, actions in (("abstention_rate", ENDS), ("fallback_rate", ("fallback",))):
-            self._count(event.served.release, metric, hour, hit=event.action in actions)
+            hours.answered(served, hour)
+        self.served[served.release if event.action != "fallback" else "fallback"] += 1
+        hours.got(event, hour)
 
-    def _asked(self, event: Event) -> tuple[_OpenBlock, int]:
-        """A new row of the event's block."""
-        block = self._open.get(event.block)
-        if block is None:
-            block = self._open[event.block] = _OpenBlock(event.block, event.at, self.columns)
-        row = block.size
-        block.size += 1
-        block.last_at = max(block.last_at, event.at)
-        block.labels.append(np.nan)
-        for column, values in block.columns.items():
-            values.append(event.inputs.get(column))
-        self._rows[event.id] = (block, row)
-        return block, row
+    def _opened(self, event: Event) -> OpenBlock:
+        self._begun += 1
+        block = OpenBlock(event.block, self._begun, event.at, self.columns)
+        self._open[event.block] = self._numbered[self._begun] = block
+        return block
 
     def _beside(self, record: Beside) -> None:
-        found = self._rows.get(record.event)
-        if found is None:
+        place = self._rows.get(record.event)
+        if place is None:
             self.unknown += 1
             return
-        block, row = found
+        block, row = self._numbered[place >> _ROW], place & ((1 << _ROW) - 1)
         for answer in record.answers:
-            self._score(answer, block, row)
-            self._measure(answer, block.hour)
-
-    @staticmethod
-    def _score(answer: Answer, block: _OpenBlock, row: int) -> None:
-        if answer.score is not None:
-            block.scores[answer.release][row] = answer.score
-
-    def _measure(self, answer: Answer, hour: str) -> None:
-        """Errors and slow answers, which are judged whatever the block."""
-        self._count(answer.release, "error_rate", hour, hit=bool(answer.error))
-        for limit in self.limits_ms:
-            self._count(answer.release, f">{limit:g}ms", hour, hit=answer.latency_ms > limit)
-
-    def _count(self, release: str, what: str, hour: str, *, hit: bool) -> None:
-        hours = self._counts[release, what]
-        bucket = hours.get(hour)
-        if bucket is None:
-            bucket = hours[hour] = [0, 0]
-        bucket[0] += hit
-        bucket[1] += 1
+            if answer.score is not None:
+                block.scores[answer.release][row] = answer.score
+            self._hours.answered(answer, block.hour)
 
     def _outcome(self, outcome: Outcome) -> None:
-        found = self._rows.get(outcome.event)
-        if found is None:
+        place = self._rows.get(outcome.event)
+        if place is None:
             self.unknown += 1
             return
-        block, row = found
-        if not np.isnan(block.labels[row]):
+        block, row = self._numbered[place >> _ROW], place & ((1 << _ROW) - 1)
+        label = block.labels[row]
+        if label == label:  # it is a number already
             self.duplicates += 1
             return
         if outcome.at - block.last_at >= self.maturity:  # so that reading the log again later gives the same blocks
@@ -208,7 +146,9 @@ class Tally:
             if not (over and mature):
                 break
             self.closed.append(ClosedBlock(block, self.task))
-            del self._open[block.name]
+            del self._open[block.name], self._numbered[block.number]
+            for id in block.ids:
+                self._rows.pop(id, None)
             self._shut.add(block.name)
             names.append(block.name)
         if names:
@@ -216,19 +156,14 @@ class Tally:
         return names
 
     def _forget(self) -> None:
-        """Bound what is kept: rows of closed blocks, and blocks and counts beyond the window."""
-        still_open = set(map(id, self._open.values()))
-        self._rows = {k: v for k, v in self._rows.items() if id(v[0]) in still_open}
+        """Bound what is kept: blocks and counts beyond the window."""
         if len(self.closed) > self.keep_blocks:
             gone = {b.name for b in self.closed[: -self.keep_blocks]}
             del self.closed[: -self.keep_blocks]
             self._shut -= gone
             self.tainted = {(release, name) for release, name in self.tainted if name not in gone}
             self._cache = {k: v for k, v in self._cache.items() if k[0] not in gone}
-            oldest = hour_of(self.closed[0].first_at)
-            for hours in self._counts.values():
-                for hour in [h for h in hours if h < oldest]:
-                    del hours[hour]
+            self._hours.forget(hour_of(self.closed[0].first_at))
 
     def taint(self, release: str, since: datetime) -> None:
         """The features that ``release`` saw since then are wrong: the blocks still asked in are no evidence of quality."""
@@ -253,7 +188,7 @@ class Tally:
     def counts(self, requirement: Requirement, release: str, *, after: str, until: str) -> tuple[Count, ...]:
         """Hits and events per hour in (after, until] of an operational requirement; hours as in HOUR."""
         what = requirement.metric if requirement.definition.quantile is None else f">{requirement.limit:g}ms"
-        hours = self._counts.get((release, what), {})
+        hours = self._hours.counts.get((release, what), {})
         seen: list[Count] = []
         for hour in reversed(hours):  # they are opened in the order of the log, so the newest are at the end
             if hour <= after:
@@ -282,10 +217,12 @@ class Tally:
         for block in closed:
             if (release, block.name) in self.tainted or (comparator, block.name) in self.tainted:
                 continue
-            key = (block.name, requirement.metric, release, comparator, requirement.by, value)
-            if key not in self._cache:
-                self._cache[key] = _measured(block, definition, requirement.by, release, comparator, value)
-            seen += self._cache[key]
+            key = (block.name, requirement.metric, release, comparator, requirement.by)
+            known = self._cache.setdefault(key, {})
+            if (value or "") not in known:
+                known |= measured(block, definition, release, comparator, requirement.by, value or "")
+            one = known[value or ""]
+            seen += [one] if one else []
         return tuple(seen)
 
     def rows(self, release: str, closed: Iterable[ClosedBlock]) -> tuple[Floats, Floats, NDArray[np.str_]]:
@@ -293,33 +230,10 @@ class Tally:
         scores, labels, names = [], [], []
         for block in closed:
             if release in block.scores and (release, block.name) not in self.tainted:
-                there = _there(block.scores[release])
+                there = answered(block.scores[release])
                 scores.append(block.scores[release][there])
                 labels.append(block.labels[there])
                 names.append(np.full(int(there.sum()), block.name))
         if not scores:
             return np.empty(0), np.empty(0), np.empty(0, dtype=np.str_)
         return np.concatenate(scores), np.concatenate(labels), np.concatenate(names)
-
-
-def _there(scores: Floats) -> NDArray[np.bool_]:
-    missing: NDArray[np.bool_] = np.isnan(scores)
-    return np.logical_not(missing.any(axis=1) if missing.ndim == 2 else missing)
-
-
-def _measured(
-    block: ClosedBlock, metric: Metric, by: str | None, release: str, comparator: str, value: str | None
-) -> tuple[Block, ...]:
-    """One Block, or none where nobody of the pair answered."""
-    ours = block.scores.get(release)
-    theirs = block.scores.get(comparator) if comparator else None
-    if ours is None or (comparator and theirs is None):
-        return ()
-    rows = _there(ours) if theirs is None else _there(ours) & _there(theirs)
-    if value is not None and by:
-        rows &= block.columns[by] == value
-    if not rows.any():
-        return ()
-    others = {} if theirs is None else {comparator: theirs[rows]}
-    cut = rowset(block.task, ours[rows], block.labels[rows], [block.name] * int(rows.sum()), others)
-    return blockwise(metric, cut, comparator, None).blocks

@@ -15,8 +15,8 @@ from plimsoll.kernel.ports import IncidentRow
 from plimsoll.kernel.requirement import at_most
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.verdict import Count, Verdict
+from plimsoll.operations.closed import ClosedBlock
 from plimsoll.operations.story.wording import NameOf, names_of, plainly
-from plimsoll.operations.tally import ClosedBlock
 
 if TYPE_CHECKING:
     from plimsoll.operations.rehearsing import Stage

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.kernel.records import FALLBACK
+from plimsoll.operations.closed import ClosedBlock
 from plimsoll.operations.story.account import Account, verdict_of
 from plimsoll.operations.story.series import Row, iso
 from plimsoll.operations.story.wording import ROUTINE
-from plimsoll.operations.tally import ClosedBlock
 from plimsoll.stats import METRICS, t_interval
 
 Floats = NDArray[np.float64]
