@@ -26,6 +26,7 @@ from plimsoll import (
     Table,
     at_least,
     at_most,
+    directional,
     no_worse,
 )
 
@@ -85,5 +86,20 @@ capability = Capability(
     retrain=[at_most("calibration_error", 0.05)],
     report=["auc", "log_loss", "brier", "calibration_error", "accuracy"],
     slices=["carrier", "origin", "sched_hour"],
+    suite=[
+        directional(
+            "an aircraft that came in an hour later is no less likely to leave late",
+            change={"aircraft_last_leg_arr_delay": lambda rows: rows["aircraft_last_leg_arr_delay"] + 60},
+            where=lambda rows: rows["aircraft_last_leg_age_h"] < 6,
+            goes="up",
+            within=0.02,
+        ),
+        directional(
+            "a worse day of the carrier makes nobody more punctual",
+            change={"carrier_delays_late_today_mean": lambda rows: rows["carrier_delays_late_today_mean"] + 0.2},
+            goes="up",
+            within=0.02,
+        ),
+    ],
     answer=Answer(abstain_below=0.55),
 )

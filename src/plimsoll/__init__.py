@@ -29,6 +29,7 @@ _MODULES = {
     "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
+    "suite": ("directional", "invariance", "minimum"),
     "client": ("AsyncClient", "Client"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -58,8 +59,11 @@ __all__ = [
     "at_most",
     "better",
     "category",
+    "directional",
     "hour",
+    "invariance",
     "metric",
+    "minimum",
     "no_worse",
     "number",
     "view",
@@ -85,5 +89,6 @@ if TYPE_CHECKING:
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
     from plimsoll.own_metric import metric
+    from plimsoll.suite import directional, invariance, minimum
 
 __getattr__ = names_of(__name__, _HOME)

@@ -27,6 +27,7 @@ from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
 from plimsoll.stats.metrics import METRICS, Metric, found
 from plimsoll.stats.sequence import START
+from plimsoll.suite import Behaviour
 
 Declared = TypeVar("Declared")
 TaskKind = Literal["binary", "multiclass", "regression"]
@@ -205,7 +206,8 @@ class Capability:
     ONNX file instead. ``maturity``: how long after the question an outcome may still come; after it, it counts as
     never. ``grace``: how long a live release may answer on inadmissible evidence. ``bindings``: view → the table
     that it reads instead of its own (another feed). ``metrics``: those of your own that requirements and the report
-    name (``plimsoll.metric``). ``retired``: views that this declaration no longer uses but
+    name (``plimsoll.metric``). ``suite``: what the gate asks beside its requirements (``invariance``, ``directional``,
+    ``minimum``). ``retired``: views that this declaration no longer uses but
     releases still deployed do. ``drill``: faults injected on purpose, honoured in rehearsals
     only.
     """
@@ -230,6 +232,7 @@ class Capability:
     slices: Sequence[str] = ()
     answer: Answer = field(default_factory=Answer)
     caching: Caching | None = None
+    suite: Sequence[Behaviour] = ()
     split: Split = field(default_factory=Split)
     policy: Policy = field(default_factory=Policy)
     maturity: timedelta = timedelta(hours=36)
@@ -246,6 +249,7 @@ class Capability:
         _check_policy(self)
         _check_rollout(self)
         _check_answer(self)
+        _check_suite(self)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -264,6 +268,11 @@ class Capability:
     @property
     def inputs(self) -> tuple[Inputs, ...]:
         return tuple(f for f in self.features if isinstance(f, Inputs))
+
+    @property
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """What the gate asks of the answers beside their metrics."""
+        return tuple(asked for asked in self.suite if isinstance(asked, Behaviour))
 
     def definition(self, metric: str | Metric) -> Metric:
         """How a metric is measured here. Raises UsageError if it is unknown, or known as another version."""
@@ -414,6 +423,11 @@ def _check_requirements(c: Capability) -> None:
             raise InvalidDeclaration(f"{c.name}: {r}: {error}", hint="name it under metrics=[…]") from error
         if not definition.defined_for(c.task.kind):
             raise InvalidDeclaration(f"{c.name}: {r}: {definition.name} is not a metric of a {c.task.kind} task")
+        if definition.of:
+            raise InvalidDeclaration(
+                f"{c.name}: {r}: {definition.name} is not required by itself; a behaviour brings its own requirement",
+                hint="declare it under suite=[…]: invariance(…), directional(…), minimum(…), with fails=…",
+            )
         if r.than == "fallback" and c.fallback is None:
             raise InvalidDeclaration(
                 f"{c.name}: {r}: no fallback is declared", hint="give fallback=…, or compare with champion"
@@ -425,7 +439,8 @@ def _check_requirements(c: Capability) -> None:
             )
     for asked in c.report:
         try:
-            c.definition(asked)
+            if c.definition(asked).of:
+                raise UsageError(f"{asked} is shown where its suite is, without being named here")
         except UsageError as error:
             known = [*METRICS, *(m.name for m in c.metrics)]
             name = asked if isinstance(asked, str) else asked.name
@@ -534,6 +549,24 @@ def _check_policy(c: Capability) -> None:
             f"{c.name}: Policy({name}={getattr(p, name)}) promises nothing",
             hint="alpha lies between 0 and 0.5, max_missing_share from 0 to below 1, counts of blocks from 2 up",
         )
+
+
+def _check_suite(c: Capability) -> None:
+    names = [asked.name for asked in c.suite]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InvalidDeclaration(f"{c.name}: suite: two are named {', '.join(sorted(repeated))}")
+    for behaviour in c.behaviours:
+        if fixed := {c.source.asked_at, c.source.unit, c.task.label} & set(behaviour.change):
+            raise InvalidDeclaration(
+                f"{c.name}: suite: {behaviour}: {', '.join(sorted(fixed))} says which question it is, and is not changed"
+            )
+        if behaviour.of_class and behaviour.of_class not in c.task.classes:
+            raise InvalidDeclaration(
+                f"{c.name}: suite: {behaviour}: of_class={behaviour.of_class!r}",
+                hint=nearest(behaviour.of_class, c.task.classes),
+            )
+        if c.task.kind == "multiclass" and behaviour.kind != "invariance" and not behaviour.of_class:
+            raise InvalidDeclaration(f"{c.name}: suite: {behaviour}: say of which class", hint="give of_class=…")
 
 
 def _check_answer(c: Capability) -> None:

@@ -16,7 +16,7 @@ from plimsoll.errors import UsageError
 from plimsoll.stats import METRICS, Metric, Statistic, jackknife_blocks, merged, pseudo_values, statistic_of, value_of
 from plimsoll.stats.additive import binned_auc_error
 
-MEASURED = [m for m in METRICS.values() if not m.operational]
+MEASURED = [m for m in METRICS.values() if m.rows or m.whole]
 ADDS_UP = [m for m in MEASURED if m.rows or m.sums]
 
 

@@ -23,8 +23,8 @@ def test_the_table_is_whole() -> None:
     """Each metric is keyed by its name, explains itself, and is measured in exactly one way."""
     for name, metric in METRICS.items():
         assert metric.name == name and metric.unit and metric.description.endswith(".")
-        assert metric.operational == (metric.rows is None and metric.whole is None)
-        assert metric.needs_label is not metric.operational
+        assert (metric.operational or bool(metric.of)) == (metric.rows is None and metric.whole is None)
+        assert metric.needs_label == bool(metric.rows or metric.whole) and not (metric.operational and metric.of)
         assert metric.rows is None or metric.whole is None
 
 

@@ -116,6 +116,8 @@ def _metric(given: str | Metric, task: str) -> Metric:
     name = metric.name
     if metric.operational:
         raise UsageError(f"{name} is operational: it is measured on traffic, not on a test set")
+    if metric.of:
+        raise UsageError(f"{name} is measured on a suite's {metric.of}, not on rows of scores and labels")
     if not metric.defined_for(task):
         raise UsageError(f"{name} is not a metric of a {task} task, but of: {', '.join(metric.tasks)}")
     return metric

@@ -329,6 +329,9 @@ def _bounded(e: Evidence, interval: Interval, limit: float) -> Finding:
 
 
 def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
+    if e.requirement.definition.of == "cases":  # all there are: nothing was sampled
+        share = sum(c.hits for c in e.counts) / e.events
+        return Interval(share, share, share, "every case", e.events)
     bounds = exact_rate if e.source == "gate" else rate_sequence
     hits, n = sum(c.hits for c in e.counts), sum(c.n for c in e.counts)
     return bounds(hits, n, alpha_low=fail_alpha, alpha_high=policy.alpha)

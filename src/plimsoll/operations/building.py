@@ -196,6 +196,7 @@ def _settings(capability: Capability, schema: FeatureSchema, parts: Parts) -> di
         "fallback": code_digest(capability.fallback) if capability.fallback else "",
         "split": {"train": _span(parts.train), "gate": _span(parts.gate)},
         "gate": [str(r) for r in capability.gate],
+        **({"suite": {asked.name: asked.digest for asked in capability.suite}} if capability.suite else {}),
         "keep": [str(r) for r in capability.keep],
         **({"drill": dict(capability.drill)} if capability.drill else {}),
     }

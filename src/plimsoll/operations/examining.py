@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plimsoll.capability import Capability
+from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.bins import Binned, binned
 from plimsoll.evaluation.suite.examination import Examination, losses_of
 from plimsoll.evaluation.suite.failures import Rows, failures
@@ -13,7 +14,9 @@ from plimsoll.operations.building import Built
 from plimsoll.operations.measuring import Scored
 
 
-def examined(capability: Capability, built: Built, answers: Scored | None) -> Examination | None:
+def examined(
+    capability: Capability, built: Built, answers: Scored | None, came: tuple[Behaved, ...]
+) -> Examination | None:
     """What a report shows beside the measures; None where nothing may be measured."""
     if answers is None:
         return None
@@ -28,7 +31,8 @@ def examined(capability: Capability, built: Built, answers: Scored | None) -> Ex
         others=_told_apart(answers),
         classes=capability.task.classes,
     )
-    return Examination(failures=failures(losses, metric, named_parts(built, answers, hidden), rows))
+    parts = named_parts(built, answers, hidden)
+    return Examination(behaviours=came, failures=failures(losses, metric, parts, rows))
 
 
 def named_parts(built: Built, answers: Scored, hidden: Mapping[str, str]) -> Binned:

@@ -13,6 +13,7 @@ import msgspec
 from plimsoll.capability import Capability
 from plimsoll.errors import Conflict
 from plimsoll.evaluation import Evaluation, report
+from plimsoll.evaluation.suite.examination import Examination
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.enqueue import gated
 from plimsoll.kernel.explanation import explained
@@ -22,6 +23,7 @@ from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.kernel.verdict import Evidence, Verdict, identified, judge
 from plimsoll.operations.act import carry_out
+from plimsoll.operations.behaving import behaviours, behaviours_evidence
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
 from plimsoll.operations.calibrating.keeping import calibration_of
@@ -100,11 +102,13 @@ def _judged(
     yard.say("measuring it on the gate's blocks, beside its champion and the fallback")
     answers = scored(capability, built, champion, yard, timelines)
     seen = measured(capability, answers, full=with_report)
-    found = gate_evidence(capability, built, seen, champion)
+    came = behaviours(capability, built, answers, yard, timelines)
+    found = (*gate_evidence(capability, built, seen, champion), *behaviours_evidence(capability, came, built))
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:
         yard.say("drawing the report")
-    page = _report(capability, built, answers, seen, verdict, found, before, yard, label) if with_report else ""
+    looked = examined(capability, built, answers, came) if with_report else None
+    page = _report(capability, built, answers, seen, verdict, found, before, yard, label, looked) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)
     after = carry_out(decision, catalog=yard.catalog, notifier=yard.notifier, fence=None, now=now, actor=actor)
@@ -146,6 +150,7 @@ def _report(
     before: Deployment,
     yard: Yard,
     label: str,
+    looked: Examination | None,
 ) -> str:
     """The digest of the evaluation report."""
     champion = before.lease and yard.catalog.release(capability.name, before.lease.release)
@@ -158,7 +163,7 @@ def _report(
         names={"champion": champion.label if champion else FALLBACK, "fallback": FALLBACK},
         says=[explanation.says for explanation in explained(verdict, found)],
         selection=built.selection or policy_without_promise(capability, answers),
-        examination=examined(capability, built, answers),
+        examination=looked,
         calibration=calibration_of(yard.catalog, capability),
     )
     return yard.objects.put(page)

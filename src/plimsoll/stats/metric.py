@@ -60,6 +60,8 @@ class Metric:
     ``sums``: the parts that add up, where a whole metric has them (a mean over rows always does: count and total).
     ``slope``: of a regression's row metric that is a convex function of label − score, the most that it changes for a
     unit of the score; it bounds what a missing label could say. ``version``: the digest of a user's definition.
+    ``of``: what it is measured on where that is not rows of scores and labels, and so neither ``rows`` nor ``whole`` is
+    there: ``behaviour`` (rows that fail), ``cases`` (declared ones, each looked at: no interval is due).
     """
 
     name: str
@@ -75,6 +77,7 @@ class Metric:
     sums: Sums | None = None
     slope: float = 1.0
     version: str = ""
+    of: str = ""
 
     @property
     def id(self) -> str:

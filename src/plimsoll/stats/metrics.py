@@ -91,6 +91,23 @@ def _operational(name: str, unit: str, description: str, *, quantile: float | No
     )
 
 
+def _of_suite(name: str, unit: str, description: str, *, of: str) -> Metric:
+    """What a suite measures in a way of its own."""
+    return Metric(
+        name=name,
+        unit=unit,
+        higher_is_better=False,
+        operational=False,
+        needs_label=False,
+        tasks=(ANY,),
+        rows=None,
+        whole=None,
+        quantile=None,
+        description=description,
+        of=of,
+    )
+
+
 CLASSES = (BINARY, MULTICLASS)
 
 _ALL = (
@@ -289,6 +306,15 @@ _ALL = (
             slope=max(percent, 100 - percent) / 100,
         )
         for percent in (10, 50, 90)
+    ),
+    _of_suite(
+        "failing_rows", "share", "Share of the rows asked whose answer fails a declared behaviour.", of="behaviour"
+    ),
+    _of_suite(
+        "failing_cases",
+        "share",
+        "Share of declared cases that fail. Each is looked at: there is no interval.",
+        of="cases",
     ),
     _operational("error_rate", "share", "Share of requests that ended in an error or a time-out."),
     _operational(

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.failures import Failures
 from plimsoll.stats import METRICS
 
@@ -13,8 +14,10 @@ Floats = NDArray[np.float64]
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """``failures``: the worst rows and what they share; None where no outcome is known."""
+    """``behaviours``: what came of each declared one. ``failures``: the worst rows and what they share; None where no
+    outcome is known."""
 
+    behaviours: tuple[Behaved, ...] = ()
     failures: Failures | None = None
 
 

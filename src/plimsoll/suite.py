@@ -1,0 +1,144 @@
+"""What a release is asked beside its metrics: behaviours that its answers must have, whatever the outcome was.
+
+After CheckList (Ribeiro, Wu, Guestrin & Singh 2020, *Beyond accuracy*, ACL): a change that must not matter
+(``invariance``), one whose direction is known (``directional``), and cases so plain that any release must get them
+right (``minimum``). Each runs through the real features and the real model on the gate's rows, and is part of the
+gate: ``fails`` is the share of the rows that may fail.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from plimsoll.errors import InvalidDeclaration
+from plimsoll.features.source import source_digest
+from plimsoll.kernel.digest import digest
+from plimsoll.kernel.requirement import Requirement
+
+Rows = Mapping[str, Any]
+"""The gate's rows by name: the question's columns, and the features that are no column."""
+New = Any
+"""A constant, or a function of the rows that gives one value a row."""
+Kind = Literal["invariance", "directional", "minimum"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """``change``: a column of the question, or a feature → what it becomes. ``where``: which rows are asked (a function of
+    them that gives one truth value a row; default: all). ``fails``: the share of them that may fail.
+
+    An answer is a probability, or a regression's value; of more than two classes it is that of ``of_class``, and an
+    invariance looks at all of them (total variation).
+    """
+
+    name: str
+    kind: Kind
+    change: Mapping[str, New] = field(default_factory=dict)
+    where: Callable[[Rows], Any] | None = None
+    fails: float = 0.01
+    within: float = 0.0
+    goes: Literal["", "up", "down"] = ""
+    between: tuple[float, float] = (-math.inf, math.inf)
+    of_class: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InvalidDeclaration(f"{self.kind}: a behaviour has a name that says what must be so")
+        if not 0.0 <= self.fails < 1.0:
+            raise InvalidDeclaration(f"{self}: fails={self.fails:g} is a share of the rows, from 0 to below 1")
+        if not 0.0 <= self.within < math.inf:
+            raise InvalidDeclaration(f"{self}: within={self.within:g}: how far an answer may move is not below 0")
+        if not self.change and self.kind != "minimum":
+            raise InvalidDeclaration(f"{self}: nothing is changed", hint='give change={"a column or a feature": …}')
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+    @property
+    def requirement(self) -> Requirement:
+        """What the gate asks of it. Where no row may fail, the rows are all there is to know: no interval is due."""
+        metric = "failing_rows" if self.fails else "failing_cases"
+        return Requirement(kind="at_most", metric=metric, limit=float(self.fails))
+
+    @property
+    def digest(self) -> str:
+        """Of all that it asks; other code asks something else."""
+        asked = [
+            self.kind,
+            self.name,
+            self.fails,
+            self.within,
+            self.goes,
+            [str(b) for b in self.between],
+            self.of_class,
+        ]
+        change = {name: source_digest(new) if callable(new) else repr(new) for name, new in self.change.items()}
+        return digest([asked, change, source_digest(self.where) if self.where else ""])
+
+
+def invariance(
+    name: str,
+    *,
+    change: Mapping[str, New],
+    within: float,
+    fails: float = 0.01,
+    where: Callable[[Rows], Any] | None = None,
+) -> Behaviour:
+    """The answer moves by no more than ``within`` under a change that must not matter."""
+    return Behaviour(name=name, kind="invariance", change=change, within=within, fails=fails, where=where)
+
+
+def directional(
+    name: str,
+    *,
+    change: Mapping[str, New],
+    goes: Literal["up", "down"],
+    within: float = 0.0,
+    fails: float = 0.05,
+    where: Callable[[Rows], Any] | None = None,
+    of_class: str = "",
+) -> Behaviour:
+    """The answer goes ``up`` (``down``), or stays; the wrong way it goes by no more than ``within``."""
+    if goes not in ("up", "down"):
+        raise InvalidDeclaration(f"directional {name!r}: goes={goes!r}", hint='it is "up" or "down"')
+    return Behaviour(
+        name=name,
+        kind="directional",
+        change=change,
+        goes=goes,
+        within=within,
+        fails=fails,
+        where=where,
+        of_class=of_class,
+    )
+
+
+def minimum(
+    name: str,
+    *,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+    change: Mapping[str, New] | None = None,
+    fails: float = 0.0,
+    where: Callable[[Rows], Any] | None = None,
+    of_class: str = "",
+) -> Behaviour:
+    """Cases so plain that the answer must lie from ``at_least`` to ``at_most``: rows picked by ``where``, made plain by
+    ``change``."""
+    if not at_least <= at_most or (at_least == -math.inf and at_most == math.inf):
+        raise InvalidDeclaration(
+            f"minimum {name!r}: from {at_least:g} to {at_most:g}: every answer, or none, would do",
+            hint="give at_least=… or at_most=…",
+        )
+    return Behaviour(
+        name=name,
+        kind="minimum",
+        change=dict(change or {}),
+        between=(at_least, at_most),
+        fails=fails,
+        where=where,
+        of_class=of_class,
+    )
