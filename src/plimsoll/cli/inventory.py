@@ -31,6 +31,7 @@ COMMANDS = (
     _command("status", "What is live, what waits, for what and until when", "Watch"),
     _command("explain", "Every verdict about a release, with its numbers and evidence", "Watch"),
     _command("log", "The ledger: what was decided, when and why; verify it; ask what was live then", "Watch"),
+    _command("disagreements", "Where a release and another one part; the cases to label", "Watch"),
     _command("diff", "What changed between two releases, and what that did", "Watch"),
     _command("replay", "Judge past verdicts again from the ledger, and say whether they are the same", "Watch"),
     _command("whatif", "What another policy would have decided in every past rollout, and its cost", "Watch"),

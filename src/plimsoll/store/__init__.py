@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from plimsoll.store.catalog.revision import REVISION
     from plimsoll.store.catalog.sql import SqlCatalog
     from plimsoll.store.checkpoints import Checkpoints, ledger_faults
-    from plimsoll.store.durable import append_line, size_of, sync_folder, unavailable
+    from plimsoll.store.durable import append_line, replace_file, size_of, sync_folder, unavailable
     from plimsoll.store.events import EventQuery, Retention, SegmentLog, has_sealed, open_query
     from plimsoll.store.objects import LocalObjects
     from plimsoll.store.objects_remote import ObstoreObjects
@@ -49,6 +49,7 @@ __all__ = [
     "has_sealed",
     "ledger_faults",
     "open_query",
+    "replace_file",
     "restore",
     "size_of",
     "sync_folder",
@@ -82,6 +83,7 @@ _HOME = {
     "sync_folder": "durable",
     "unavailable": "durable",
     "ledger_faults": "checkpoints",
+    "replace_file": "durable",
     "size_of": "durable",
 }
 

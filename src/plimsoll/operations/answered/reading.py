@@ -1,0 +1,72 @@
+"""Recorded answers as columns: one release's, or two releases' to the same questions, with what turned out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plimsoll.store import open_query
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Questions in order of asking. ``scores`` (n,) or (n, classes); ``others`` another release's answers to the same, or
+    None; ``labels`` NaN where nothing has turned out."""
+
+    ids: Sequence[str]
+    units: Sequence[str]
+    blocks: NDArray[Any]
+    asked_at: Sequence[datetime]
+    scores: Floats
+    others: Floats | None
+    labels: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def answered(
+    segments: Path, capability: str, release: str, against: str = "", since: datetime | None = None
+) -> Answered:
+    """What ``release`` said, shown or beside, to each recorded question; with ``against``, only where both answered. The
+    first outcome of a question counts. Reads the log: a second for some hundred thousand answers."""
+    pair = "JOIN answers b ON b.id = a.id AND b.release = {against} AND coalesce(b.error, '') = ''" if against else ""
+    other = "b.score, b.scores" if against else "NULL, NULL"
+    sql = f"""
+        SELECT a.id, a.unit, a.block, a.asked_at, a.score, a.scores, {other}, o.label
+        FROM answers a JOIN events e ON e.id = a.id {pair.format(against=_text(against))}
+        LEFT JOIN (SELECT id, arg_min(label, known_at) AS label FROM outcomes GROUP BY id) o ON o.id = a.id
+        WHERE a.release = {_text(release)} AND e.capability = {_text(capability)}
+        AND coalesce(a.error, '') = '' AND (a.score IS NOT NULL OR a.scores IS NOT NULL)
+        ORDER BY a.asked_at, a.id"""
+    with open_query(segments, since=since) as query:
+        rows = list(query.rows(sql))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 9
+    return Answered(
+        ids=columns[0],
+        units=columns[1],
+        blocks=np.array(columns[2], dtype=object),
+        asked_at=columns[3],
+        scores=_scores(columns[4], columns[5]),
+        others=_scores(columns[6], columns[7]) if against else None,
+        labels=np.array([np.nan if v is None else v for v in columns[8]], dtype=np.float64),
+    )
+
+
+def _scores(single: Sequence[Any], many: Sequence[Any]) -> Floats:
+    """Of one kind: a capability answers with one number, or with one for each class."""
+    if any(v for v in many):
+        return np.array([list(v) for v in many], dtype=np.float64)
+    return np.array(list(single), dtype=np.float64)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
