@@ -432,9 +432,10 @@ def _check_requirements(c: Capability) -> None:
             raise InvalidDeclaration(
                 f"{c.name}: {r}: no fallback is declared", hint="give fallback=…, or compare with champion"
             )
-        if r.operational and (r.kind != "at_most" or r.by):
+        if r.operational and not _countable(c, r):
             raise InvalidDeclaration(
-                f"{c.name}: {r}: {r.metric} is counted over all answers of a release, against a limit",
+                f"{c.name}: {r}: {r.metric} is counted over all answers of a release, against a limit; a stage may compare "
+                "error rates with the champion's",
                 hint=f'write at_most("{r.metric}", …), without by=…',
             )
     for asked in c.report:
@@ -520,6 +521,13 @@ def _named_columns(c: Capability) -> Iterator[tuple[str, str]]:
 
 def _requirements(c: Capability) -> tuple[Requirement, ...]:
     return (*c.gate, *c.keep, *c.retrain, *(r for s in c.rollout for r in s.requires))
+
+
+def _countable(c: Capability, r: Requirement) -> bool:
+    """Whether what is counted can be required so: as a limit, or as a stage's comparison of what every release has."""
+    in_a_stage = any(r in s.requires for s in c.rollout) and r not in (*c.gate, *c.keep, *c.retrain)
+    compared = in_a_stage and r.compares and r.than != "predecessor" and r.metric == "error_rate"
+    return not r.by and (r.kind == "at_most" or compared)
 
 
 def _by_row(c: Capability, r: Requirement) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from plimsoll.kernel.requirement import at_least, at_most
+from plimsoll.kernel.requirement import at_least, at_most, no_worse
 from plimsoll.kernel.verdict import Block, Count, Evidence, Policy, Ruling, Source, combine, find, identified, judge
 
 from .given import BETTER, ERRORS, NO_WORSE, NOON, POLICY, SAYINGS, SLOW, about, blocks, evidence
@@ -321,3 +321,39 @@ def test_a_sequence_is_narrowest_where_the_policy_plans_it() -> None:
     found = measured([0.3 * (-1) ** i for i in range(200)])
     usual, patient = (judge([found], replace(POLICY, planned_blocks=n), NOON).findings[0] for n in (20, 200))
     assert patient.high < usual.high and patient.low > usual.low
+
+
+COMPARED = no_worse("error_rate", margin=0.005, than="champion")
+
+
+def rates(hits: int, n: int, against: tuple[int, int] | None) -> Evidence:
+    other = (Count("h", *against),) if against else ()
+    return Evidence(
+        requirement=COMPARED, release="r1", source="canary", comparator="r0", counts=(Count("h", hits, n),), against=other
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [((90, 2_000), (20, 2_000), FAIL), ((20, 8_000), (21, 8_000), PASS), ((3, 200), (1, 200), INCONCLUSIVE)],
+)
+def test_error_rates_are_compared(ours: tuple[int, int], theirs: tuple[int, int], said: Ruling) -> None:
+    """The difference of the two rates against the margin, exact at any number of events."""
+    finding = judge([rates(*ours, theirs)], POLICY, NOON).findings[0]
+    assert finding.ruling is said and finding.method == "betting-difference"
+    assert finding.low < ours[0] / ours[1] - theirs[0] / theirs[1] < finding.high
+
+
+def test_a_champion_that_has_not_answered_is_waited_for() -> None:
+    """There is no rate to compare with, and no number in the reason that is none."""
+    finding = judge([rates(3, 200, None)], POLICY, NOON).findings[0]
+    assert finding.ruling is INCONCLUSIVE and "has not answered yet" in finding.reason and finding.estimate is None
+
+
+def test_evidence_that_compares_no_rates_keeps_its_name() -> None:
+    """What was written before rates could be compared is found again by its digest."""
+    old = measured([0.01, 0.02])
+    assert (
+        old.id == "a15440a29009134b59a18a73d699e318bfb2e3a498fbf45e2d44c19a951bfac6"
+        and rates(1, 2, (1, 2)).id != rates(1, 2, (0, 2)).id
+    )

@@ -92,6 +92,14 @@ def test_machinery_is_counted_up_to_now() -> None:
     assert (slow.counts[0].hits, slow.counts[0].n) == (0, 48)
 
 
+def test_compared_errors_are_counted_for_both() -> None:
+    """The candidate's and the champion's, of the same hours."""
+    compared = no_worse("error_rate", margin=0.01, than="champion")
+    (found,) = trial(compared, records=days(2, lambda i, y: {FALLBACK: 0.5, "r1": None}), until=T0 + 2 * DAY)
+    assert [(c.hits, c.n) for c in (*found.counts, *found.against)] == [(48, 48), (0, 48)]
+    assert found.comparator == FALLBACK
+
+
 def test_what_is_not_there_yet_says_what_it_waits_for() -> None:
     """No block has closed: inconclusive by nature, with until when."""
     quality, errors = trial(NO_WORSE, ERRORS, records=[], until=T0 + HOUR)

@@ -124,9 +124,12 @@ def _grown(e: Evidence, n: int) -> Evidence:
     """``e`` with ``n`` more blocks, as if those so far came again; with ``n`` more events, where it counts."""
     if e.blocks:
         return msgspec.structs.replace(e, blocks=tuple(islice(cycle(e.blocks), len(e.blocks) + n)))
-    hits = sum(c.hits for c in e.counts)
-    grown = Count("", hits + round(n * hits / e.events), e.events + n)
-    return msgspec.structs.replace(e, counts=(grown,))
+    return msgspec.structs.replace(e, counts=_more_counts(e.counts, n), against=_more_counts(e.against, n))
+
+
+def _more_counts(counts: Sequence[Count], n: int) -> tuple[Count, ...]:
+    hits, events = sum(c.hits for c in counts), sum(c.n for c in counts)
+    return (Count("", hits + round(n * hits / events), events + n),) if events else ()
 
 
 def _hours_of_a_block(names: Sequence[str]) -> float | None:

@@ -35,6 +35,7 @@ from plimsoll.stats.change import mean_detector, rate_detector
 from plimsoll.stats.interval import Interval, exact_rate, t_interval
 from plimsoll.stats.metrics import known_by_id
 from plimsoll.stats.sequence import mean_sequence
+from plimsoll.stats.two_rates import Arm, difference_sequence
 
 KERNEL_VERSION = 3
 """Written into every verdict: another version replays with its differences shown."""
@@ -72,7 +73,8 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A requirement's metric measured for one release. Either ``blocks`` or ``counts`` is filled.
+    """A requirement's metric measured for one release. Either ``blocks`` or ``counts`` is filled; ``against`` are the
+    comparator's counts of the same hours, where a rate is compared.
 
     ``problems`` make it inadmissible. ``carry`` is a live detector's state before these blocks. ``waits_for`` says,
     when there is too little, what is missing and until when.
@@ -85,13 +87,17 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     slice: str = "all"
     blocks: tuple[Block, ...] = ()
     counts: tuple[Count, ...] = ()
+    against: tuple[Count, ...] = ()
     carry: tuple[float, ...] = ()
     problems: tuple[str, ...] = ()
     waits_for: str = ""
 
     @property
     def id(self) -> str:
-        return digest(self)
+        fields = msgspec.structs.asdict(self)
+        if not self.against:  # it is as it was before rates were compared, and is called the same
+            del fields["against"]
+        return digest(fields)
 
     @property
     def events(self) -> int:
@@ -230,7 +236,7 @@ def find(e: Evidence, policy: Policy, *, fail_alpha: float, minimum_blocks: int 
 def _usable(e: Evidence) -> bool:
     """A measuring error is invalid: it is neither a pass nor an exception that stops the loop."""
     numbers = (x for b in e.blocks for x in (b.mean, b.low, b.high, b.floor))
-    return all(map(math.isfinite, numbers)) and all(0 <= c.hits <= c.n for c in e.counts)
+    return all(map(math.isfinite, numbers)) and all(0 <= c.hits <= c.n for c in (*e.counts, *e.against))
 
 
 def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:
@@ -239,6 +245,10 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
         return _finding(e, Ruling.INCONCLUSIVE, e.waits_for or f"{e.requirement}: no evidence yet")
     if e.source == "live":
         return _live(e, policy, fail_alpha)
+    if e.counts and e.requirement.compares:
+        if not sum(c.n for c in e.against):
+            return _finding(e, Ruling.INCONCLUSIVE, f"{e.requirement}: the {e.requirement.than} has not answered yet")
+        return _bounded(e, _difference(e, policy, fail_alpha), e.requirement.limit)
     if e.counts:
         return _bounded(e, _count_interval(e, policy, fail_alpha), _rate_limit(e.requirement))
     return _over_blocks(e, policy, fail_alpha, minimum_blocks)
@@ -335,6 +345,12 @@ def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
     bounds = exact_rate if e.source == "gate" else rate_sequence
     hits, n = sum(c.hits for c in e.counts), sum(c.n for c in e.counts)
     return bounds(hits, n, alpha_low=fail_alpha, alpha_high=policy.alpha)
+
+
+def _difference(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
+    """Of the two rates; both answered the same requests, so what fails one may fail the other."""
+    ours, theirs = (Arm(sum(c.hits for c in counts), sum(c.n for c in counts)) for counts in (e.counts, e.against))
+    return difference_sequence(ours, theirs, alpha_low=fail_alpha, alpha_high=policy.alpha, paired=True)
 
 
 def _rate_limit(requirement: Requirement) -> float:

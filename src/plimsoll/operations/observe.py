@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 from msgspec.structs import replace
@@ -106,13 +107,15 @@ class Observer:
             comparator = self._named(requirement, champion, champion)
             if requirement.operational:
                 before = hour_of(since - timedelta(hours=1))
-                counts = self.tally.counts(requirement, release, after=before, until=hour_of(now))
+                counted = partial(self.tally.counts, requirement, after=before, until=hour_of(now))
                 found.append(
                     Evidence(
                         requirement=requirement,
                         release=release,
                         source=source,
-                        counts=_summed(counts),
+                        comparator=comparator,
+                        counts=_summed(counted(release)),
+                        against=_summed(counted(comparator)) if comparator else (),
                         problems=problems,
                         waits_for=f"{requirement}: no answers yet",
                     )
@@ -266,7 +269,7 @@ class Observer:
         others = [r for r in (d.lease and d.lease.release, d.predecessor) if r]
         found: set[str] = set()
         for e in evidence:
-            if not e.requirement.operational or not any(c.hits for c in e.counts):
+            if not e.requirement.operational or e.requirement.compares or not any(c.hits for c in e.counts):
                 continue
             if find(e, self.terms.policy, fail_alpha=self.terms.policy.alpha).ruling is not Ruling.FAIL:
                 continue

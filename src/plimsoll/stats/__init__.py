@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
+    from plimsoll.stats.anytime_quantile import quantile_sequence
     from plimsoll.stats.betting import rate_sequence
+    from plimsoll.stats.bounded import bounded_sequence
     from plimsoll.stats.change import Detection, mean_detector, rate_detector
     from plimsoll.stats.dependence import inflation, lag1
     from plimsoll.stats.evalue import discoveries, log_mean, log_of_p, log_product, p_value
@@ -24,9 +26,13 @@ if TYPE_CHECKING:
     from plimsoll.stats.sequence import mean_sequence
     from plimsoll.stats.split import split_evidence
     from plimsoll.stats.statistic import Statistic, merged, pseudo_values, statistic_of, value_of
+    from plimsoll.stats.two_rates import difference_sequence, ratio_sequence
+
 
 _HOMES = {
+    "quantile_sequence": "anytime_quantile",
     "rate_sequence": "betting",
+    "bounded_sequence": "bounded",
     "Detection": "change",
     "mean_detector": "change",
     "rate_detector": "change",
@@ -50,6 +56,8 @@ _HOMES = {
     "jackknife_blocks": "resample",
     "mean_sequence": "sequence",
     "split_evidence": "split",
+    "difference_sequence": "two_rates",
+    "ratio_sequence": "two_rates",
     "Statistic": "statistic",
     "merged": "statistic",
     "pseudo_values": "statistic",
@@ -66,6 +74,8 @@ __all__ = [
     "Statistic",
     "Sums",
     "blocks_needed",
+    "bounded_sequence",
+    "difference_sequence",
     "discoveries",
     "exact_rate",
     "inflation",
@@ -79,9 +89,11 @@ __all__ = [
     "merged",
     "p_value",
     "pseudo_values",
+    "quantile_sequence",
     "rate_detector",
     "rate_events_needed",
     "rate_sequence",
+    "ratio_sequence",
     "row_bounds",
     "split_evidence",
     "statistic_of",

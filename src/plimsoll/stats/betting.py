@@ -30,7 +30,7 @@ _STAKES = tuple((math.log(m), m - 1.0, math.log(w / math.fsum(part for _, part i
 
 def log_evidence(hits: float, n: int, rate: float) -> float:
     """ln of the capital that the bets against "the rate is at most ``rate``" have come to."""
-    return _capital(hits, n, rate)[0]
+    return capital(hits, n, rate)[0]
 
 
 def rate_sequence(hits: int, n: int, *, alpha_low: float, alpha_high: float) -> Interval:
@@ -55,9 +55,9 @@ def lowest_rate(hits: float, n: int, alpha: float) -> float:
     if hits == 0:
         return 0.0
     wanted = -math.log(alpha)
-    rate = 0.0 if _capital(hits, n, 0.0)[0] <= wanted else hits / n * math.exp(-math.sqrt(2.0 * wanted / hits))
+    rate = 0.0 if capital(hits, n, 0.0)[0] <= wanted else hits / n * math.exp(-math.sqrt(2.0 * wanted / hits))
     for _ in range(200):
-        log, slope = _capital(hits, n, rate)
+        log, slope = capital(hits, n, rate)
         following = rate + (log - wanted) / -slope
         following = following if following > 0.0 else 0.5 * rate
         settled = abs(following - rate) <= 1e-13 * rate
@@ -67,8 +67,8 @@ def lowest_rate(hits: float, n: int, alpha: float) -> float:
     return max(rate, math.ulp(0.0))
 
 
-def _capital(hits: float, n: int, rate: float) -> tuple[float, float]:
-    """ln of the mean capital at ``rate``, and its slope."""
+def capital(hits: float, n: int, rate: float) -> tuple[float, float]:
+    """ln of the mean capital of the bets against "at most ``rate``", and its slope with the rate."""
     logs = [share + hits * odds - n * math.log1p(more * rate) for odds, more, share in _STAKES]
     most = max(logs)
     parts = [math.exp(log - most) for log in logs]
