@@ -18,7 +18,8 @@ import numpy as np
 from plimsoll.evaluation.rows import Floats, Rowset
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block
-from plimsoll.stats import Metric, jackknife_blocks, row_bounds
+from plimsoll.stats import Metric, row_bounds
+from plimsoll.stats.resample import jackknife
 
 Range = tuple[float, float]
 _THRESHOLDS = (0.25, 0.5, 0.75)
@@ -60,9 +61,10 @@ def _row_blocks(rows: Rowset, values: Floats, low: Floats, high: Floats) -> Iter
     known, count = rows.known, len(rows.names)
     n = np.bincount(rows.codes, minlength=count)
     labelled = np.bincount(rows.codes, weights=known, minlength=count)
-    total = np.bincount(rows.codes, weights=np.where(known, values, 0.0), minlength=count)
-    least = np.bincount(rows.codes, weights=np.where(known, values, low), minlength=count)
-    most = np.bincount(rows.codes, weights=np.where(known, values, high), minlength=count)
+    total = least = most = np.bincount(rows.codes, weights=np.where(known, values, 0.0), minlength=count)
+    if not known.all():
+        least = np.bincount(rows.codes, weights=np.where(known, values, low), minlength=count)
+        most = np.bincount(rows.codes, weights=np.where(known, values, high), minlength=count)
     floor = np.bincount(rows.codes, weights=low, minlength=count)
     for b in np.flatnonzero(n):
         bounds = least[b] / n[b], most[b] / n[b]
@@ -72,47 +74,54 @@ def _row_blocks(rows: Rowset, values: Floats, low: Floats, high: Floats) -> Iter
 
 def _of_whole(metric: Metric, rows: Rowset, other: Floats | None, label_range: Range | None) -> Blockwise:
     known = rows.known
-    value = _whole(metric, rows, other, rows.labels)
+    value, middle = _pseudo(metric, rows, other, rows.labels)
     if not known.all() and rows.task == "regression" and label_range is None:
         return Blockwise(value, (), _unbounded(rows))
-    middle = _pseudo(metric, rows, other, rows.labels)
     if not middle:
         return Blockwise(value, (), "with one block left out the metric is undefined: too few blocks, or one class")
     low = high = middle
     if not known.all():
         tried = [(_whole(metric, rows, other, y), y) for y in _labellings(rows, other, label_range)]
         tried = [t for t in tried if np.isfinite(t[0])]
-        low = _pseudo(metric, rows, other, min(tried, key=lambda t: t[0])[1])
-        high = _pseudo(metric, rows, other, max(tried, key=lambda t: t[0])[1])
+        low = _pseudo(metric, rows, other, min(tried, key=lambda t: t[0])[1])[1]
+        high = _pseudo(metric, rows, other, max(tried, key=lambda t: t[0])[1])[1]
     return Blockwise(value, tuple(_whole_blocks(rows, middle, low, high)))
 
 
 def _whole_blocks(
-    rows: Rowset, middle: dict[str, float], low: dict[str, float], high: dict[str, float]
+    rows: Rowset, middle: dict[int, float], low: dict[int, float], high: dict[int, float]
 ) -> Iterator[Block]:
     n = np.bincount(rows.codes, minlength=len(rows.names))
     missing = np.bincount(rows.codes, weights=~rows.known, minlength=len(rows.names))
     for place, name in enumerate(rows.names):
-        if name not in low:
+        if place not in low:
             continue
-        mean = middle.get(name, (low[name] + high[name]) / 2)
-        floor = min(low[name], high[name])
-        yield _block(name, n[place], missing[place], mean, low[name], high[name], floor)
+        mean = middle.get(place, (low[place] + high[place]) / 2)
+        floor = min(low[place], high[place])
+        yield _block(name, n[place], missing[place], mean, low[place], high[place], floor)
 
 
-def _pseudo(metric: Metric, rows: Rowset, other: Floats | None, labels: Floats) -> dict[str, float]:
-    """Pseudo-values by block, oriented where there is a comparator, and moved so that their mean is the metric itself.
+def _pseudo(metric: Metric, rows: Rowset, other: Floats | None, labels: Floats) -> tuple[float, dict[int, float]]:
+    """The metric, and the pseudo-values by their block's place: oriented where there is a comparator, and moved so that
+    their mean is the metric itself.
 
     The jackknife's own mean takes off a bias of order 1/B. For AUC that is next to nothing; for a calibration error,
     which is debiased already and not smooth at zero, it can throw the estimate below zero. The spread is what is wanted.
     """
     assert metric.whole is not None
-    found = jackknife_blocks(metric.whole, rows.scores, labels, rows.codes, against=other)
-    if not found:
-        return {}
+    scores, codes, known = rows.scores, rows.codes, ~np.isnan(labels)
+    if not known.all():
+        scores, labels, codes = scores[known], labels[known], codes[known]
+        other = None if other is None else other[known]
+    places = np.flatnonzero(np.bincount(codes, minlength=len(rows.names)))
+    if len(places) < len(rows.names):
+        codes = np.searchsorted(places, codes)
+    found = jackknife(metric.whole, scores, labels, codes, len(places), against=other)
     sign = 1 if other is None else metric.loss_sign
-    middle = _whole(metric, rows, other, labels) - sign * sum(b.value for b in found) / len(found)
-    return {rows.names[int(b.block)]: sign * b.value + middle for b in found}
+    pseudo = sign * found.pseudo
+    if len(pseudo):
+        pseudo = pseudo + (sign * found.value - pseudo.mean())
+    return sign * found.value, dict(zip(places.tolist(), pseudo.tolist(), strict=False))
 
 
 def _whole(metric: Metric, rows: Rowset, other: Floats | None, labels: Floats) -> float:
@@ -171,5 +180,6 @@ def _mean(values: Floats) -> float:
 
 def _block(name: str, n: float, missing: float, *values: float) -> Block:
     """``values``: mean, low, high, floor."""
-    mean, low, high, floor = (rounded(float(v)) for v in values)
+    seen = {v: rounded(float(v)) for v in set(values)}  # most often three of the four are one
+    mean, low, high, floor = (seen[v] for v in values)
     return Block(name, int(n), mean, low, high, floor, int(missing))

@@ -93,10 +93,10 @@ def curves(task: str, scores: Floats, labels: Floats, comparators: Mapping[str, 
         return Curves(
             reliability=made, bars=_by_outcome(sure[RELEASE], right[RELEASE], ("wrong", "right")), shift=shift
         )
-    both = 0 < y.sum() < len(y)
+    called = {who: _called(s, y) for who, s in all_scores.items()} if 0 < y.sum() < len(y) else {}
     return Curves(
-        roc=tuple(_roc(who, s, y) for who, s in all_scores.items() if both),
-        precision=tuple(_precision(who, s, y) for who, s in all_scores.items() if both),
+        roc=tuple(_roc(who, *found) for who, found in called.items()),
+        precision=tuple(_precision(who, *found) for who, found in called.items()),
         shift=shift,
         reliability=_each(all_scores, y, _rates),
         bars=_by_outcome(scores[known], y, ("did not happen", "happened")),
@@ -116,22 +116,20 @@ def _each(scores: Mapping[str, Floats], labels: Floats, make: object) -> tuple[R
     return tuple(r for who, s in scores.items() for r in make(who, s, labels))  # type: ignore[operator]
 
 
-def _roc(who: str, scores: Floats, labels: Floats) -> Roc:
-    hits, called = _called(scores, labels)
-    alarms = (called - hits) / (1 - labels).sum()
-    return Roc(who, (0.0, *_thinned(alarms)), (0.0, *_thinned(hits / labels.sum())))
+def _roc(who: str, hits: Floats, called: Floats) -> Roc:
+    alarms = called - hits
+    return Roc(who, (0.0, *_thinned(alarms / alarms[-1])), (0.0, *_thinned(hits / hits[-1])))
 
 
-def _precision(who: str, scores: Floats, labels: Floats) -> Precision:
+def _precision(who: str, hits: Floats, called: Floats) -> Precision:
     """Without the first few rows, whose precision is a coin's."""
-    hits, called = _called(scores, labels)
     enough = (called >= min(_FEW, called[-1])).nonzero()[0]
-    return Precision(who, tuple(_thinned((hits / labels.sum())[enough])), tuple(_thinned((hits / called)[enough])))
+    return Precision(who, tuple(_thinned((hits / hits[-1])[enough])), tuple(_thinned((hits / called)[enough])))
 
 
 def _called(scores: Floats, labels: Floats) -> tuple[Floats, Floats]:
     """(rightly called, called), for each threshold from the highest score down; ties are one point."""
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(scores)[::-1]
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     return np.cumsum(labels[order])[ends], (ends + 1).astype(np.float64)
 
@@ -159,12 +157,12 @@ def _shift(task: str, who: str, scores: Floats, other: Floats) -> Shift:
 def _rates(who: str, scores: Floats, labels: Floats) -> list[Reliability]:
     """Bins of equal width over [0, 1], as calibration error has them, but ten."""
     bins = np.clip((scores * _BINS).astype(np.int64), 0, _BINS - 1)
+    rows, stated, right = (np.bincount(bins, weights=w, minlength=_BINS) for w in (None, scores, labels))
     made: list[Reliability] = []
-    for b in np.unique(bins):
-        inside = bins == b
-        n, hits = int(inside.sum()), int(labels[inside].sum())
+    for b in np.flatnonzero(rows):
+        n, hits = int(rows[b]), int(right[b])
         bound = exact_rate(hits, n, alpha_low=0.025, alpha_high=0.025)
-        said, happened, low, high = _short([scores[inside].mean(), hits / n, bound.low, bound.high])
+        said, happened, low, high = _short([stated[b] / n, hits / n, bound.low, bound.high])
         made.append(Reliability(who, said, happened, low, high, n))
     return made
 

@@ -16,7 +16,7 @@ import numpy as np
 from plimsoll.errors import UsageError
 from plimsoll.evaluation.blocks import Range, blockwise
 from plimsoll.evaluation.curve import Curves, curves
-from plimsoll.evaluation.rows import Rowset, rowset
+from plimsoll.evaluation.rows import Rowset, by_name, rowset
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block
 from plimsoll.stats import Metric, t_interval
@@ -132,14 +132,16 @@ def _slices(rows: Rowset, slices: Mapping[str, Sequence[Any]], minimum: int) -> 
             values = values.astype(str)
         if len(values) != len(rows):
             raise UsageError(f"the slice column {column!r} has {len(values):,} values for {len(rows):,} rows")
-        names, codes = np.unique(values, return_inverse=True)
-        labelled = np.bincount(codes.reshape(-1), weights=rows.known, minlength=len(names))
-        for place in np.flatnonzero(labelled >= minimum):
-            yield f"{column}={names[place]}", rows.cut(codes == place), True, ""
-        small = np.flatnonzero(labelled < minimum)
-        if len(small):
-            few = f"not judged: {len(small)} values of {column} with fewer than {minimum} labelled rows each"
-            yield f"{column}={OTHER}", rows.cut(np.isin(codes, small)), False, few
+        names, codes = by_name(values)
+        labelled = np.bincount(codes, weights=rows.known, minlength=len(names))
+        large = np.flatnonzero(labelled >= minimum)
+        together, ends = rows.gathered(codes), np.cumsum(np.bincount(codes, minlength=len(names)))
+        for place in large:
+            start = int(ends[place - 1]) if place else 0
+            yield f"{column}={names[place]}", together.cut(slice(start, int(ends[place]))), True, ""
+        if small := len(names) - len(large):
+            few = f"not judged: {small:,} values of {column} with fewer than {minimum} labelled rows each"
+            yield f"{column}={OTHER}", rows.cut((labelled < minimum)[codes]), False, few
 
 
 def _measured(

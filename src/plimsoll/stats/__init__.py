@@ -14,6 +14,7 @@ from plimsoll.lazy import names_of
 if TYPE_CHECKING:
     from plimsoll.stats.anytime_quantile import quantile_sequence
     from plimsoll.stats.betting import rate_sequence
+    from plimsoll.stats.bootstrap import block_bootstrap
     from plimsoll.stats.bounded import bounded_sequence
     from plimsoll.stats.change import Detection, mean_detector, rate_detector
     from plimsoll.stats.dependence import inflation, lag1
@@ -33,6 +34,7 @@ _HOMES = {
     "quantile_sequence": "anytime_quantile",
     "rate_sequence": "betting",
     "bounded_sequence": "bounded",
+    "block_bootstrap": "bootstrap",
     "Detection": "change",
     "mean_detector": "change",
     "rate_detector": "change",
@@ -73,6 +75,7 @@ __all__ = [
     "Metric",
     "Statistic",
     "Sums",
+    "block_bootstrap",
     "blocks_needed",
     "bounded_sequence",
     "difference_sequence",

@@ -12,20 +12,21 @@ judged from neighbouring blocks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.errors import UsageError
-from plimsoll.stats import scoring
+from plimsoll.stats import scoring, wins
 from plimsoll.stats.metric import OfSums, Whole
 from plimsoll.stats.metrics import METRICS
-from plimsoll.stats.statistic import leaving
+from plimsoll.stats.statistic import leaving, merging
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-Leaver = Callable[[Floats, Floats, Codes, int], Floats]
+Leaver = Callable[[Floats, Floats, Codes, int], tuple[float, Floats]]
 
 
 class BlockValue(NamedTuple):
@@ -34,6 +35,14 @@ class BlockValue(NamedTuple):
     block: str
     n: int
     value: float
+
+
+class Jackknife(NamedTuple):
+    """``value``: the metric over all rows (NaN where it is undefined). ``pseudo``: one value for each block; empty where
+    the metric is undefined without some block, or there is one block alone."""
+
+    value: float
+    pseudo: Floats
 
 
 def jackknife_blocks(
@@ -56,20 +65,28 @@ def jackknife_blocks(
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     ids = np.asarray(block_ids)
     other = None if against is None else np.asarray(against, dtype=np.float64)
-    _check_lengths(scores, labels, ids, other)
+    check_lengths(scores, labels, ids, other)
     known = ~np.isnan(labels)
-    names, codes, sizes = _blocks(ids[known])
-    if len(names) < 2:
-        return []
-    values = _pseudo_values(metric, scores[known], labels[known], codes, len(names))
-    if other is not None:
-        values = values - _pseudo_values(metric, other[known], labels[known], codes, len(names))
-    if not np.isfinite(values).all():
-        return []
-    return [BlockValue(str(b), int(n), float(v)) for b, n, v in zip(names, sizes, values, strict=True)]
+    names, codes, sizes = placed(ids[known])
+    paired = None if other is None else other[known]
+    values = jackknife(metric, scores[known], labels[known], codes, len(names), against=paired).pseudo
+    return [BlockValue(str(b), int(n), float(v)) for b, n, v in zip(names, sizes, values, strict=False)]
 
 
-def _check_lengths(scores: Floats, labels: Floats, ids: NDArray[Any], other: Floats | None) -> None:
+def jackknife(
+    metric: Whole, scores: Floats, labels: Floats, codes: Codes, count: int, *, against: Floats | None = None
+) -> Jackknife:
+    """The same of labelled rows whose ``codes`` are their places among ``count`` blocks, none of them empty."""
+    found = _pseudo_values(metric, scores, labels, codes, count)
+    if against is not None:
+        less = _pseudo_values(metric, against, labels, codes, count)
+        found = Jackknife(found.value - less.value, found.pseudo - less.pseudo)
+    usable = count >= 2 and np.isfinite(found.pseudo).all()
+    return found if usable else Jackknife(found.value, np.zeros(0))
+
+
+def check_lengths(scores: Floats, labels: Floats, ids: NDArray[Any], other: Floats | None) -> None:
+    """Raises UsageError unless there is one of each for every row."""
     lengths = {len(scores), len(labels), len(ids), len(scores if other is None else other)}
     if len(lengths) > 1:
         raise UsageError(
@@ -77,61 +94,61 @@ def _check_lengths(scores: Floats, labels: Floats, ids: NDArray[Any], other: Flo
         )
 
 
-def _blocks(ids: NDArray[Any]) -> tuple[list[Any], Codes, NDArray[np.int64]]:
+def placed(ids: NDArray[Any]) -> tuple[list[Any], Codes, NDArray[np.int64]]:
     """Block names in order of first appearance, each row's place among them, and their sizes."""
     names, first, codes = np.unique(ids, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     place = np.empty(len(names), dtype=np.int64)
     place[order] = np.arange(len(names))
-    placed = place[codes.reshape(-1)]
-    return list(names[order]), placed, np.bincount(placed, minlength=len(names))
+    found = place[codes.reshape(-1)]
+    return list(names[order]), found, np.bincount(found, minlength=len(names))
 
 
-def _pseudo_values(metric: Whole, scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
+def _pseudo_values(metric: Whole, scores: Floats, labels: Floats, codes: Codes, count: int) -> Jackknife:
+    if not len(labels):
+        return Jackknife(float("nan"), np.zeros(0))
     leave = _leaving_sums(metric) if isinstance(metric, OfSums) else _LEAVERS.get(metric)
-    left_out = leave(scores, labels, codes, count) if leave else _one_by_one(metric, scores, labels, codes, count)
-    return np.asarray(count * float(metric(scores, labels)) - (count - 1) * left_out)
+    if count < 2:
+        return Jackknife(float(metric(scores, labels)), np.zeros(0))
+    value, left_out = (leave or _one_by_one(metric))(scores, labels, codes, count)
+    return Jackknife(value, np.asarray(count * value - (count - 1) * left_out))
 
 
 def _leaving_sums(metric: OfSums) -> Leaver:
     """Without each block, from the blocks' sums."""
+    sums = metric.sums
 
-    def leave(scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
-        return metric.sums.value(leaving(metric.sums, metric.sums.of(scores, labels, codes, count)))
+    def leave(scores: Floats, labels: Floats, codes: Codes, count: int) -> tuple[float, Floats]:
+        parts = sums.of(scores, labels, codes, count)
+        return float(sums.value(reduce(merging(sums), parts))), sums.value(leaving(sums, parts))
 
     return leave
 
 
-def _one_by_one(metric: Whole, scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
-    kept = (codes != b for b in range(count))
-    return np.array([metric(scores[rows], labels[rows]) for rows in kept], dtype=np.float64)
+def _one_by_one(metric: Whole) -> Leaver:
+    def leave(scores: Floats, labels: Floats, codes: Codes, count: int) -> tuple[float, Floats]:
+        kept = (codes != b for b in range(count))
+        without = [metric(scores[rows], labels[rows]) for rows in kept]
+        return float(metric(scores, labels)), np.array(without, dtype=np.float64)
+
+    return leave
 
 
-def _auc_leaving(scores: Floats, labels: Floats, codes: Codes, count: int) -> Floats:
-    """AUC without each block, from one sort of all rows and one within each block.
+def _auc_leaving(scores: Floats, labels: Floats, codes: Codes, count: int) -> tuple[float, Floats]:
+    """AUC, and without each block, from one sort of all rows.
 
     Of the pairs (positive, negative) that are won, those with a positive of block b, or a negative of b, go; those
-    with both were taken off twice. A row's wins follow from its rank among all minus its rank in its own class (the
-    placements of DeLong, DeLong & Clarke-Pearson 1988).
+    with both were taken off twice.
     """
-    positive = labels == 1.0
-    wins = np.empty(len(scores))  # pairs won by a positive's side that this row is part of
-    overall = scoring.midranks(scores)
-    wins[positive] = overall[positive] - scoring.midranks(scores[positive])
-    wins[~positive] = positive.sum() - (overall[~positive] - scoring.midranks(scores[~positive]))
-    part = np.bincount(codes, weights=wins, minlength=count)
-    within = np.array([_wins(scores[codes == b], positive[codes == b]) for b in range(count)])
-    positives = np.bincount(codes, weights=positive, minlength=count)
-    negatives = np.bincount(codes, weights=~positive, minlength=count)
-    pairs = (positives.sum() - positives) * (negatives.sum() - negatives)
-    won = wins[positive].sum() - part + within
-    return np.where(pairs > 0, won / np.maximum(pairs, 1.0), np.nan)
-
-
-def _wins(scores: Floats, positive: NDArray[np.bool_]) -> float:
-    """Pairs among these rows in which the positive scores higher, ties counted half."""
-    n = int(positive.sum())
-    return float(scoring.midranks(scores)[positive].sum()) - n * (n + 1) / 2 if n else 0.0
+    found = wins.wins(scores, labels == 1.0, codes)
+    part = np.bincount(found.codes, weights=found.wins, minlength=count)
+    positives = np.bincount(found.codes, weights=found.positive, minlength=count)
+    negatives = np.bincount(found.codes, minlength=count) - positives
+    kept, gone = positives.sum() - positives, negatives.sum() - negatives
+    won = found.total - part + wins.within(found, count)
+    every = positives.sum() * negatives.sum()
+    value = found.total / every if every else float("nan")
+    return value, np.where(kept * gone > 0, won / np.maximum(kept * gone, 1.0), np.nan)
 
 
 _LEAVERS: dict[Whole | None, Leaver] = {scoring.auc: _auc_leaving, METRICS["auc"].whole: _auc_leaving}

@@ -52,7 +52,7 @@ def statistic_of(metric: Metric, scores: Any, labels: Any) -> Statistic:
 def merged(metric: Metric, parts: Sequence[Statistic]) -> Statistic:
     """All ``parts`` as one. Raises UsageError if one is of another metric, or of another number of classes."""
     table = _table(metric, parts)
-    return Statistic(metric.id, tuple(reduce(_merge(sums_of(metric)), table).tolist()))
+    return Statistic(metric.id, tuple(reduce(merging(sums_of(metric)), table).tolist()))
 
 
 def value_of(metric: Metric, part: Statistic) -> float | None:
@@ -69,7 +69,7 @@ def pseudo_values(metric: Metric, parts: Sequence[Statistic]) -> list[float]:
     if len(parts) < 2:
         return []
     sums, table, count = sums_of(metric), _table(metric, parts), len(parts)
-    values = count * sums.value(reduce(_merge(sums), table)) - (count - 1) * sums.value(leaving(sums, table))
+    values = count * sums.value(reduce(merging(sums), table)) - (count - 1) * sums.value(leaving(sums, table))
     return values.tolist() if np.isfinite(values).all() else []
 
 
@@ -83,7 +83,8 @@ def leaving(sums: Sums, table: Floats) -> Floats:
     return np.stack([after[1], *between, before[-2]])
 
 
-def _merge(sums: Sums) -> Any:
+def merging(sums: Sums) -> Any:
+    """How two rows of its numbers become one."""
     return sums.merge or np.add
 
 
