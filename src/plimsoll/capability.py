@@ -423,7 +423,9 @@ def _check_requirements(c: Capability) -> None:
             raise InvalidDeclaration(f"{c.name}: {r}: {error}", hint="name it under metrics=[…]") from error
         if not definition.defined_for(c.task.kind):
             raise InvalidDeclaration(f"{c.name}: {r}: {definition.name} is not a metric of a {c.task.kind} task")
-        if definition.of:
+        if definition.of == "groups":
+            _check_groups(c, r)
+        elif definition.of:
             raise InvalidDeclaration(
                 f"{c.name}: {r}: {definition.name} is not required by itself; a behaviour brings its own requirement",
                 hint="declare it under suite=[…]: invariance(…), directional(…), minimum(…), with fails=…",
@@ -472,6 +474,16 @@ def _check_requirements(c: Capability) -> None:
                 f"{c.name}: keep: {r}: an absolute quality level follows the base rate and would lapse with the season",
                 hint=f'compare instead: no_worse("{r.metric}", margin=…, than="predecessor"); or put it under retrain',
             )
+
+
+def _check_groups(c: Capability, r: Requirement) -> None:
+    """A requirement on groups is a level between any two of them, and is asked at the gate."""
+    kind = "at_least" if r.definition.higher_is_better else "at_most"
+    if not r.by or r.than or r.kind != kind or r not in c.gate:
+        raise InvalidDeclaration(
+            f"{c.name}: {r}: groups are compared with each other, at the gate, by a column",
+            hint=f'write gate=[{kind}("{r.metric}", …, by="…")]',
+        )
 
 
 def _check_columns(c: Capability) -> None:

@@ -93,3 +93,17 @@ def test_the_declaration_refuses_what_makes_no_sense(orders: Capability) -> None
         orders.variant(gate=[at_most("failing_rows", 0.1)])
     with pytest.raises(InvalidDeclaration, match="shown where its suite is"):
         orders.variant(report=["failing_rows"])
+
+
+def test_groups_are_required_at_the_gate_only(place: Any, orders: Capability) -> None:
+    """Between any two values of a column, with the rates in the report; never against a champion or in a lease."""
+    asked_ = orders.variant(gate=[at_most("demographic_parity_difference", 0.9, by="channel")])
+    shipped = ship(asked_, place.yard)
+    page = place.objects.get(place.catalog.release("orders", shipped.release).report).decode()
+    assert shipped.verdict.ruling == "pass" and "<h2>Between groups</h2>" in page
+    assert all(" against " in f.slice for f in shipped.verdict.findings)
+    for wrong in (at_most("equalised_odds_ratio", 0.8, by="channel"), at_most("equalised_odds_difference", 0.1)):
+        with pytest.raises(InvalidDeclaration, match="groups are compared with each other"):
+            orders.variant(gate=[wrong])
+    with pytest.raises(InvalidDeclaration, match="groups are compared with each other"):
+        orders.variant(retrain=[at_most("equalised_odds_difference", 0.1, by="channel")])

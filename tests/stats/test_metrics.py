@@ -24,7 +24,8 @@ def test_the_table_is_whole() -> None:
     for name, metric in METRICS.items():
         assert metric.name == name and metric.unit and metric.description.endswith(".")
         assert (metric.operational or bool(metric.of)) == (metric.rows is None and metric.whole is None)
-        assert metric.needs_label == bool(metric.rows or metric.whole) and not (metric.operational and metric.of)
+        assert metric.needs_label or metric.operational or metric.of
+        assert not (metric.needs_label and metric.operational) and not (metric.operational and metric.of)
         assert metric.rows is None or metric.whole is None
 
 

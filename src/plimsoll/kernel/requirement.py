@@ -46,7 +46,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         return -1 if self.kind == "at_least" else 1
 
     def __str__(self) -> str:
-        each = f" for each {self.by}" if self.by else ""
+        each = f" {'between any two' if self.definition.of == 'groups' else 'for each'} {self.by}" if self.by else ""
         metric = called(self.metric)
         if self.kind == "no_worse":
             return f"{metric} no worse than the {self.than} by {self.limit:g}{each}"

@@ -11,7 +11,7 @@ from plimsoll.evaluation.suite.bins import Binned, binned
 from plimsoll.evaluation.suite.examination import Examination, losses_of
 from plimsoll.evaluation.suite.failures import Rows, failures
 from plimsoll.operations.building import Built
-from plimsoll.operations.measuring import Scored
+from plimsoll.operations.measuring import Scored, compared_groups
 
 
 def examined(
@@ -32,7 +32,9 @@ def examined(
         classes=capability.task.classes,
     )
     parts = named_parts(built, answers, hidden)
-    return Examination(behaviours=came, failures=failures(losses, metric, parts, rows))
+    return Examination(
+        behaviours=came, groups=compared_groups(capability, answers), failures=failures(losses, metric, parts, rows)
+    )
 
 
 def named_parts(built: Built, answers: Scored, hidden: Mapping[str, str]) -> Binned:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.evaluation import Evaluation, Selection, evidence, measure, select
+from plimsoll.evaluation.suite.fairness import Fairness, fairness
 from plimsoll.features import FeatureSchema, TrainingSet
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.records import FALLBACK
@@ -54,9 +56,9 @@ def measured(capability: Capability, answers: Scored | None, *, full: bool) -> E
     if answers is None:
         return None
     gate = answers.rows
-    asked = [r.metric for r in capability.gate]
+    asked = [r.metric for r in capability.gate if not r.definition.of]
     sliced = [r.by for r in capability.gate if r.by]
-    return measure(
+    found = measure(
         [capability.definition(m) for m in ([*asked, *capability.report] if full else asked)],
         task=capability.task.kind,
         scores=answers.scores,
@@ -65,6 +67,25 @@ def measured(capability: Capability, answers: Scored | None, *, full: bool) -> E
         comparators=answers.comparators,
         slices={c: v.tolist() for c, v in gate.slices.items() if full or c in sliced},
         sliced=list(dict.fromkeys(r.metric for r in capability.gate if full or r.by)),
+    )
+    pairs = tuple(pair for groups in compared_groups(capability, answers) for pair in groups.pairs)
+    return msgspec.structs.replace(found, measures=(*found.measures, *pairs)) if pairs else found
+
+
+def compared_groups(capability: Capability, answers: Scored) -> tuple[Fairness, ...]:
+    """Each requirement on groups, measured."""
+    gate = answers.rows
+    return tuple(
+        fairness(
+            r.metric,
+            by=r.by,
+            scores=answers.scores,
+            labels=gate.y,
+            blocks=gate.blocks.tolist(),
+            groups=gate.slices[r.by].tolist(),
+        )
+        for r in capability.gate
+        if r.definition.of == "groups" and r.by
     )
 
 

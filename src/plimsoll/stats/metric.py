@@ -61,7 +61,8 @@ class Metric:
     ``slope``: of a regression's row metric that is a convex function of label − score, the most that it changes for a
     unit of the score; it bounds what a missing label could say. ``version``: the digest of a user's definition.
     ``of``: what it is measured on where that is not rows of scores and labels, and so neither ``rows`` nor ``whole`` is
-    there: ``behaviour`` (rows that fail), ``cases`` (declared ones, each looked at: no interval is due).
+    there: ``behaviour`` (rows that fail), ``cases`` (declared ones, each looked at: no interval is due), ``groups``
+    (two groups' rates compared, for each pair of a column's values: ``fairness``).
     """
 
     name: str

@@ -91,15 +91,24 @@ def _operational(name: str, unit: str, description: str, *, quantile: float | No
     )
 
 
-def _of_suite(name: str, unit: str, description: str, *, of: str) -> Metric:
+def _of_suite(
+    name: str,
+    unit: str,
+    description: str,
+    *,
+    of: str,
+    tasks: tuple[str, ...] = (ANY,),
+    higher_is_better: bool = False,
+    needs_label: bool = False,
+) -> Metric:
     """What a suite measures in a way of its own."""
     return Metric(
         name=name,
         unit=unit,
-        higher_is_better=False,
+        higher_is_better=higher_is_better,
         operational=False,
-        needs_label=False,
-        tasks=(ANY,),
+        needs_label=needs_label,
+        tasks=tasks,
         rows=None,
         whole=None,
         quantile=None,
@@ -109,6 +118,12 @@ def _of_suite(name: str, unit: str, description: str, *, of: str) -> Metric:
 
 
 CLASSES = (BINARY, MULTICLASS)
+
+_CRITERIA = {
+    "demographic_parity": "how often groups are called positive",
+    "equal_opportunity": "how often groups' positives are called so",
+    "equalised_odds": "how often groups' positives, and their negatives, are called positive",
+}
 
 _ALL = (
     _quality(
@@ -315,6 +330,29 @@ _ALL = (
         "share",
         "Share of declared cases that fail. Each is looked at: there is no interval.",
         of="cases",
+    ),
+    *(
+        _of_suite(
+            f"{criterion}_difference",
+            "share",
+            f"The largest difference between two groups in {what}; 0 is alike.",
+            of="groups",
+            tasks=(BINARY,),
+            needs_label=criterion != "demographic_parity",
+        )
+        for criterion, what in _CRITERIA.items()
+    ),
+    *(
+        _of_suite(
+            f"{criterion}_ratio",
+            "ratio",
+            f"The smallest ratio between two groups of {what}; 1 is alike.",
+            of="groups",
+            tasks=(BINARY,),
+            needs_label=criterion != "demographic_parity",
+            higher_is_better=True,
+        )
+        for criterion, what in _CRITERIA.items()
     ),
     _operational("error_rate", "share", "Share of requests that ended in an error or a time-out."),
     _operational(

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 
 from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.failures import Failures
+from plimsoll.evaluation.suite.fairness import Fairness
 from plimsoll.stats import METRICS
 
 Floats = NDArray[np.float64]
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """``behaviours``: what came of each declared one. ``failures``: the worst rows and what they share; None where no
-    outcome is known."""
+    """``behaviours``: what came of each declared one. ``groups``: each requirement on groups, measured. ``failures``:
+    the worst rows and what they share; None where no outcome is known."""
 
     behaviours: tuple[Behaved, ...] = ()
+    groups: tuple[Fairness, ...] = ()
     failures: Failures | None = None
 
 
