@@ -148,7 +148,8 @@ class Tally:
             self.closed.append(ClosedBlock(block, self.task))
             del self._open[block.name], self._numbered[block.number]
             for id in block.ids:
-                self._rows.pop(id, None)
+                if self._rows.get(id, 0) >> _ROW == block.number:  # not asked again in a later block
+                    del self._rows[id]
             self._shut.add(block.name)
             names.append(block.name)
         if names:
