@@ -11,10 +11,16 @@ from plimsoll.cli.options import Options, Shared
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from plimsoll.kernel.ports import CatalogReader
+    from plimsoll.settings import Settings
+
 
 def status(
     *,
     capability: Annotated[str | None, Parameter(help="Only this capability; default: all in the home.")] = None,
+    expected: Annotated[
+        bool, Parameter(negative=(), help="Also what is expected of answers without outcomes yet: reads the events.")
+    ] = False,
     shared: Shared = Options(),  # noqa: B008 - frozen
 ) -> int:
     """What is live, who would come back, what waits, for what and until when.
@@ -31,8 +37,23 @@ def status(
             standing_of(catalog, name) | {"features": features_of(settings, catalog, catalog.deployment(name))}
             for name in capabilities_of(catalog, capability)
         ]
+        if expected:
+            found = [one | {"expected": _expected(settings, catalog, one)} for one in found]
     shared.answer({"home": str(settings.home), "capabilities": found}, _page)
     return 0
+
+
+def _expected(settings: Settings, catalog: CatalogReader, one: dict[str, Any]) -> dict[str, Any] | None:
+    """Of the live release's answers. It warns; nothing is decided by it."""
+    from plimsoll.operations.answered.expectation import expectation
+    from plimsoll.operations.answered.reading import answered
+
+    release = one["live"]["release"]
+    if not release or not settings.segments.is_dir():
+        return None
+    manifest = None if release == "fallback" else catalog.release(one["capability"], release).manifest
+    task = str(manifest.settings.get("task", {}).get("kind", "binary")) if manifest else "binary"
+    return expectation(answered(settings.segments, one["capability"], release), task)
 
 
 def _page(console: Console, document: dict[str, Any]) -> None:
@@ -63,11 +84,21 @@ def _one(console: Console, one: dict[str, Any]) -> None:
         ("queue", ", ".join(q["name"] for q in one["queue"])),
         ("known bad", "\n".join(known)),
         ("incidents", "\n".join(incidents)),
+        ("expected", _expectation(one)),
         ("features", said(one["features"])),
         ("frozen by", one["frozen_by"]),
         ("retrain", one["retrain_asked"]),
     ]
     facts(console, rows)
+
+
+def _expectation(one: dict[str, Any]) -> str:
+    """Loaded where it was asked for: a plain status has to be instant."""
+    if not one.get("expected"):
+        return ""
+    from plimsoll.operations.answered.expectation import sentences
+
+    return "\n".join(sentences(one["expected"]))
 
 
 def _live_line(live: dict[str, Any]) -> str:
