@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plimsoll import at_least, at_most, directional, invariance, minimum
+from plimsoll import Inputs, at_least, at_most, directional, hour, invariance, minimum
 from plimsoll.capability import Capability
 from plimsoll.errors import InvalidDeclaration, UsageError
 from plimsoll.operations import ship
@@ -107,3 +107,11 @@ def test_groups_are_required_at_the_gate_only(place: Any, orders: Capability) ->
             orders.variant(gate=[wrong])
     with pytest.raises(InvalidDeclaration, match="groups are compared with each other"):
         orders.variant(retrain=[at_most("equalised_odds_difference", 0.1, by="channel")])
+
+
+def test_a_release_that_leaks_is_invalid_whatever_is_asked_of_its_answers(place: Any, orders: Capability) -> None:
+    """It is not trained, so that there are no answers; the verdict says why, and nothing breaks."""
+    leaking = asked(orders, minimum("a probability", at_least=0.0, at_most=1.0))
+    leaking = leaking.variant(features=[*leaking.features, Inputs(hour("closed_at"))])
+    (reason,) = ship(leaking, place.yard, with_report=False).verdict.reasons
+    assert "closed_at" in reason and "leakage" in reason

@@ -40,7 +40,10 @@ def behaviours(
 
 
 def behaviours_evidence(capability: Capability, found: tuple[Behaved, ...], built: Built) -> Iterator[Evidence]:
-    """For the gate. A behaviour of features that this release has not says nothing about it, and is left out."""
+    """For the gate. A behaviour of features that this release has not says nothing about it, and is left out; of a release
+    that must not be measured (it leaks) there is nothing to judge by."""
+    if not found:
+        return
     for behaviour, came in zip(capability.behaviours, found, strict=True):
         if not came.note:
             yield behaviour_evidence(came, behaviour.requirement, built.manifest.digest, built.problems)
