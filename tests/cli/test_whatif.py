@@ -121,6 +121,21 @@ def test_a_shorter_stage_ends_sooner(ask):
     assert effects(ran)["good"] == "sooner" and ran.document["days"] == -3.0
 
 
+def test_being_careful_costs_good_releases_their_days(ask, past):
+    """One that was live for twenty days would not have passed its gate: those days are lost."""
+    catalog = SqlCatalog(Settings(home=past).catalog_url)
+    p = Past(catalog)
+    p.d = catalog.deployment("returns")
+    (good,) = (r.digest for r in catalog.releases("returns") if r.label == "good")
+    for day in (14, 34):
+        e = Evidence(requirement=CLOSE, release=good, source="live", comparator="c", blocks=blocks(1, 0.0))
+        p.line("renewed", good, day, e)
+    catalog.close()
+    ran = ask('[limits]\n"auc at least 0.6" = 0.7\n', "--json")
+    assert ran.document["good_days_lost"] == 20.0 and ran.document["good_days_later"] == 0.0
+    assert "20.0 days of being live lost" in ask('[limits]\n"auc at least 0.6" = 0.7\n').out
+
+
 def test_a_longer_stage_ends_beyond_what_was_gathered(ask):
     """Its evidence ends with the stage: that is said, and no days are guessed."""
     ran = ask("[stages]\nshadow = 20\n", "--json")
@@ -132,7 +147,9 @@ def test_a_stricter_limit_catches_a_bad_release_sooner(ask):
     """And the answers that nobody would have been shown are counted from the log."""
     ran = ask('[limits]\n"error_rate at most 0.01" = 0.005\n', "--json")
     assert effects(ran)["bad"] == "caught sooner" and ran.document["days"] < 0
-    assert 0 < ran.document["exposure_avoided"] < 30
+    assert 0 < ran.document["exposure_avoided"] < 30 == ran.document["exposure"]
+    page = ask('[limits]\n"error_rate at most 0.01" = 0.005\n').out
+    assert f"{ran.document['exposure_avoided']} fewer of the 30 answers shown" in page
 
 
 def test_a_looser_limit_leaves_the_path_that_was_taken(ask):

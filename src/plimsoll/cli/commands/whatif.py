@@ -45,7 +45,6 @@ def _page(console: Console, document: dict[str, Any]) -> None:
 
     heading(console, f"{document['capability']}: had the policy been another")
     names = {r["release"]: r["name"] for r in document["releases"]}
-    avoided = document["exposure_avoided"]
     days = document["days"]
     facts(
         console,
@@ -54,7 +53,8 @@ def _page(console: Console, document: dict[str, Any]) -> None:
             ("lost", ", ".join(names[r] for r in document["lost"]) or "no release"),
             ("gained", ", ".join(names[r] for r in document["gained"]) or "no release"),
             ("rollouts", f"{abs(days):.1f} days {'longer' if days > 0 else 'shorter'} in all" if days else "as long"),
-            ("exposure", "" if avoided is None else f"{avoided:,} fewer answers of releases that were found bad"),
+            ("exposure", _exposure(document)),
+            ("good ones", _delay(document)),
             ("unknown", "\n".join(f"{names[u['release']]}: {u['why']}" for u in document["unknown"])),
         ],
     )
@@ -69,6 +69,22 @@ def _page(console: Console, document: dict[str, Any]) -> None:
         console.print(f"It is assumed that {document['assumes']}.", style="dim", soft_wrap=True)
     if rows:
         table(console, ("line", "at", "kind", "release", "verdict", "because of"), rows, right=("line",))
+
+
+def _exposure(document: dict[str, Any]) -> str:
+    """Bad answers that were shown, and would not have been."""
+    shown, avoided = document["exposure"], document["exposure_avoided"]
+    if shown is None and avoided is None:
+        return ""
+    return f"{avoided or 0:,} fewer of the {shown or 0:,} answers shown of releases that were found bad"
+
+
+def _delay(document: dict[str, Any]) -> str:
+    """What it costs to be careful: good releases that come later, or not at all."""
+    later, lost = document["good_days_later"], document["good_days_lost"]
+    said = [f"{later:.1f} days later in all"] if later else []
+    said += [f"{lost:.1f} days of being live lost"] if lost else []
+    return ", ".join(said)
 
 
 def _why(changed: list[list[str]]) -> str:

@@ -3,12 +3,16 @@
 A rollout is followed along the decisions that were really made. Where the other policy leaves that path, what it would
 have decided is known, and what came after is not: the evidence of a release that was not rolled out, or of the days after
 it was taken back, was never gathered. Such a release is listed under ``unknown``, with the reason, and costs nothing here.
+
+What a policy costs stands on two sides. ``exposure``: answers shown of releases found bad, ``exposure_avoided``: how many of
+them would not have been. ``good_days_later``: how much later good ones would have come, and ``good_days_lost``: for how
+long those had been live that would never have been.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +21,7 @@ from plimsoll.operations.whatif.judging import Judged
 
 Exposed = Callable[[str, datetime], int | None]
 """How many answers of a release were shown from a time on; None where no events are kept."""
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 TRIALS = ("shadow", "canary")
 AFTER_LIVE = ("confirmed", "lapsed", "held_live")
 """Decisions about a lease that may rest on its rollout's evidence."""
@@ -35,6 +40,8 @@ def account(decisions: Sequence[Judged], bad: Iterable[str], exposed: Exposed) -
     releases = [_release(name, of, name in known, exposed) for name, of in by_release.items()]
     told = [r for r in releases if r["effect"] != "same"]
     avoided = [r["exposure_avoided"] for r in releases if r["exposure_avoided"] is not None]
+    shown = [r["shown"] for r in releases if r["bad"] and r["shown"] is not None]
+    good = [r for r in releases if not r["bad"]]
     return {
         "decisions": len(decisions),
         "decided_otherwise": sum(d.then is not d.now for d in decisions),
@@ -42,7 +49,10 @@ def account(decisions: Sequence[Judged], bad: Iterable[str], exposed: Exposed) -
         "lost": [r["release"] for r in told if r["effect"] == "lost"],
         "gained": [r["release"] for r in told if r["effect"] == "gained"],
         "days": round(sum(r["days"] for r in releases), 2),
+        "exposure": sum(shown) if shown else None,
         "exposure_avoided": sum(avoided) if avoided else None,
+        "good_days_later": round(sum(max(0.0, r["days"]) for r in good), 2),
+        "good_days_lost": round(sum(r["live_days"] for r in good if r["effect"] == "lost"), 2),
         "assumes": ASSUMES,
         "unknown": [{"release": r["release"], "why": r["unknown"]} for r in releases if r["unknown"]],
     }
@@ -51,6 +61,7 @@ def account(decisions: Sequence[Judged], bad: Iterable[str], exposed: Exposed) -
 def _release(name: str, of: Sequence[Judged], is_bad: bool, exposed: Exposed) -> dict[str, Any]:
     effect, says, unknown, days, ends = _followed(of)
     avoided = exposed(name, ends) if ends is not None and is_bad else None
+    live = [d.at for d in of if d.source == "live" or d.kind == "live"]
     return {
         "release": name,
         "bad": is_bad,
@@ -58,7 +69,9 @@ def _release(name: str, of: Sequence[Judged], is_bad: bool, exposed: Exposed) ->
         "says": says,
         "unknown": unknown,
         "days": round(days, 2),
+        "shown": exposed(name, EVER),
         "exposure_avoided": avoided,
+        "live_days": round((max(live) - min(live)) / timedelta(days=1), 2) if live else 0.0,
         "decided_otherwise": [d.seq for d in of if d.then is not d.now],
     }
 
