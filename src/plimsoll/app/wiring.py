@@ -172,6 +172,8 @@ def nats_of(capabilities: Sequence[Capability], feed: Feeds, home: Home, say: Sa
 
 def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
     """The event log is everybody's: what one loop may still need is kept."""
+    from plimsoll.operations.answered.disagreement import FOLDER
+    from plimsoll.operations.answered.keeping import DisagreementKeeper
     from plimsoll.operations.upkeep import Upkeep
     from plimsoll.store import Retention
 
@@ -181,10 +183,18 @@ def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
         return min(known) if len(known) == len(found) else None
 
     events, segments = home.settings.events, home.settings.segments
+    keeper = DisagreementKeeper(
+        segments=segments,
+        folder=home.settings.home / FOLDER,
+        catalog=home.catalog,
+        capabilities=[duty.loop.capability.name for duty in duties],
+        clock=home.clock,
+    )
     return Upkeep(
         segments,
         retention=Retention(segments, keep_days=events.keep_days, keep_gb=events.keep_gb),
         clock=home.clock,
         needed_since=needed_since,
         say=say,
+        before_deleting=keeper.once,
     )

@@ -26,11 +26,16 @@ LONGEST_S = 1_800.0
 _POLL_S = 0.2
 
 
+def _nothing() -> None:
+    """Nothing is taken out of the events."""
+
+
 class Upkeep:
     """Looks after one folder of segments every ``every_s``, on a thread of its own.
 
     ``needed_since``: the time from which on a decision may still need events; None while nobody knows, and then nothing
-    is deleted. ``say`` hears what was deleted.
+    is deleted. ``say`` hears what was deleted. ``before_deleting`` is done each time before that: what is to outlive the
+    events is taken out of them there.
     """
 
     def __init__(
@@ -41,10 +46,11 @@ class Upkeep:
         clock: Clock,
         needed_since: Callable[[], datetime | None],
         say: Callable[[str], None],
+        before_deleting: Callable[[], None] = _nothing,
         every_s: float = EVERY_S,
     ) -> None:
         self.folder, self.retention, self.clock, self.every_s = folder, retention, clock, every_s
-        self.needed_since, self.say = needed_since, say
+        self.needed_since, self.say, self.before_deleting = needed_since, say, before_deleting
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plimsoll-upkeep", daemon=True)
 
@@ -61,6 +67,7 @@ class Upkeep:
         """Compact what was closed, then delete what need not be kept."""
         if has_sealed(self.folder):
             self._compact()
+        self.before_deleting()
         needed_since = self.needed_since()
         if needed_since is not None and not self._stop.is_set():
             for sentence in self.retention.sweep(self.clock.now(), needed_since):

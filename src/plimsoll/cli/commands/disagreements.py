@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from plimsoll.kernel.ports import CatalogReader
 
-FOLDER = "disagreements"
-"""Within the home: the cases that are kept, a file for each pair of releases."""
 SHOWN = 15
 
 
@@ -44,7 +42,7 @@ def disagreements(
     """
     from plimsoll.cli.reading import look, moment, only_capability
     from plimsoll.errors import UsageError
-    from plimsoll.operations.answered.disagreement import collected, document_of, keep, kept_at
+    from plimsoll.operations.answered.disagreement import FOLDER, collected, document_of, keep, kept_at
     from plimsoll.operations.answered.reading import answered
 
     settings = shared.settings()

@@ -24,6 +24,8 @@ from plimsoll.stats.label_free import expected_rows
 from plimsoll.stats.powered import powered_mean
 from plimsoll.store import replace_file
 
+FOLDER = "disagreements"
+"""Within the home: the cases that are kept, a file for each pair of releases."""
 MOST = 200
 """Cases in each list."""
 METRIC_OF = {
