@@ -26,7 +26,7 @@ from plimsoll.capability import (
 from plimsoll.errors import InvalidDeclaration, UsageError
 from plimsoll.features import Inputs, number, view
 from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
-from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
+from plimsoll.kernel.requirement import at_least, at_most, better, equivalent, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Policy
 from plimsoll.own_metric import metric
@@ -98,6 +98,8 @@ def test_what_does_not_fit_together_is_named(changes: dict[str, Any], said: str)
         ),
         ({"rollout": [Shadow(requires=(at_least("auc", 0.6),)), Live()]}, "needs all rows at once"),
         ({"report": ["auc", "bier"]}, "no metric 'bier'"),
+        ({"keep": [equivalent("log_loss", margin=0.1, than="predecessor")]}, "watched for becoming worse"),
+        ({"gate": [at_least("auc", 0.8), at_most("auc", 0.7)]}, "no value is both"),
         ({"retrain": [at_most("rmse", 3)]}, "rmse is not a metric of a binary task"),
     ],
 )

@@ -26,7 +26,7 @@ _MODULES = {
     "features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
     "own_metric": ("metric",),
     "kernel.promise": ("ErrorAmongAnswered", "WrongPerRequest"),
-    "kernel.requirement": ("at_least", "at_most", "better", "no_worse"),
+    "kernel.requirement": ("at_least", "at_most", "better", "equivalent", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
     "suite": ("directional", "invariance", "minimum"),
@@ -60,6 +60,7 @@ __all__ = [
     "better",
     "category",
     "directional",
+    "equivalent",
     "hour",
     "invariance",
     "metric",
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
     from plimsoll.client import AsyncClient, Client
     from plimsoll.features import Inputs, View, category, hour, number, view, weekday
     from plimsoll.kernel.promise import ErrorAmongAnswered, WrongPerRequest
-    from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
+    from plimsoll.kernel.requirement import at_least, at_most, better, equivalent, no_worse
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
     from plimsoll.own_metric import metric

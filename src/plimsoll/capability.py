@@ -21,7 +21,7 @@ from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features import Inputs, View
 from plimsoll.kernel.block import length_of
 from plimsoll.kernel.promise import SENTENCES, AnswerRule, Promise, Step, check_steps
-from plimsoll.kernel.requirement import Requirement
+from plimsoll.kernel.requirement import Requirement, contradictions
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
@@ -430,6 +430,11 @@ def _check_requirements(c: Capability) -> None:
                 f"{c.name}: {r}: {definition.name} is not required by itself; a behaviour brings its own requirement",
                 hint="declare it under suite=[…]: invariance(…), directional(…), minimum(…), with fails=…",
             )
+        if r.kind == "equivalent" and r in c.keep:
+            raise InvalidDeclaration(
+                f"{c.name}: keep: {r}: a lease is watched for becoming worse, and ends for nothing else",
+                hint=f'write no_worse("{definition.name}", margin={r.limit:g}, than="{r.than}")',
+            )
         if r.than == "fallback" and c.fallback is None:
             raise InvalidDeclaration(
                 f"{c.name}: {r}: no fallback is declared", hint="give fallback=…, or compare with champion"
@@ -440,6 +445,9 @@ def _check_requirements(c: Capability) -> None:
                 "error rates with the champion's",
                 hint=f'write at_most("{r.metric}", …), without by=…',
             )
+    for together in (c.gate, c.keep, c.retrain, *(s.requires for s in c.rollout)):
+        if said := contradictions(tuple(together)):
+            raise InvalidDeclaration(f"{c.name}: {'; '.join(said)}", hint="leave one of the two out")
     for asked in c.report:
         try:
             if c.definition(asked).of:

@@ -240,7 +240,7 @@ def test_at_least_is_at_most_turned_round(means: list[float]) -> None:
     """A level from above judges as its mirror image does from below."""
     up = Evidence(requirement=at_least("auc", 0.6), release="r1", source="gate", blocks=blocks(*means))
     mirrored = tuple(Block(b.name, b.n, -b.mean, -b.high, -b.low, -2.0) for b in up.blocks)
-    down = replace(up, requirement=at_most("mae", -0.6), blocks=mirrored)
+    down = replace(up, requirement=at_most("r2", -0.6), blocks=mirrored)
     assert ruling(up) is ruling(down)
 
 

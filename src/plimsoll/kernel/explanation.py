@@ -187,9 +187,13 @@ def _measured(e: Evidence, f: Finding) -> str:
     assert f.estimate is not None
     if r.compares:
         whom = "the fallback" if f.comparator == FALLBACK else f"{r.than} {short(f.comparator)}"
+        if r.kind == "equivalent":
+            seen = f"{called(f.metric)} is {_against(f.estimate, f)} than {whom}"
+            return f"{seen}, {_either(f)}; {figure(r.limit)} either way is allowed"
         bound = f.low if f.ruling is Ruling.FAIL else f.high
         at = "at best" if f.ruling is Ruling.FAIL else "at worst"
-        allowed = f"{figure(r.limit)} worse is allowed" if r.limit else "it has to be better"
+        needed = f"it has to be {figure(-r.limit)} better" if r.limit < 0 else "it has to be better"
+        allowed = f"{figure(r.limit)} worse is allowed" if r.limit > 0 else needed
         return f"{called(f.metric)} is {_against(f.estimate, f)} than {whom}, {_bound(bound, at, f)}; {allowed}"
     asked = "at least" if r.kind == "at_least" else "at most"
     near = f.low if (r.kind == "at_least") != (f.ruling is Ruling.FAIL) else f.high
@@ -216,6 +220,12 @@ def _rate(near: float | None) -> str:
 def _against(value: float, f: Finding) -> str:
     word = "worse" if value > 0 else "better"
     return f"{figure(abs(value), f.limit, f.low, f.high)} {word}"
+
+
+def _either(f: Finding) -> str:
+    if f.low is None or f.high is None:
+        return "with no bounds yet"
+    return f"between {_against(f.low, f)} and {_against(f.high, f)}"
 
 
 def _bound(value: float | None, at: str, f: Finding) -> str:

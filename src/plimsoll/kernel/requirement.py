@@ -2,10 +2,14 @@
 
 Every requirement is brought to one form, ``x <= limit``, where ``x`` is the metric itself (``at_most``), its
 negative (``at_least``), or the loss against a comparator, positive where we are worse (``no_worse``, ``better``).
+``equivalent`` asks for both sides of that loss: not worse and not better by as much as its limit.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Literal
 
 import msgspec
@@ -13,7 +17,7 @@ import msgspec
 from plimsoll.errors import InvalidDeclaration, nearest
 from plimsoll.stats.metrics import METRICS, Metric, called, installed, known_by_id
 
-Kind = Literal["at_least", "at_most", "no_worse", "better"]
+Kind = Literal["at_least", "at_most", "no_worse", "better", "equivalent"]
 COMPARATORS = ("champion", "predecessor", "fallback")
 
 
@@ -51,7 +55,10 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind == "no_worse":
             return f"{metric} no worse than the {self.than} by {self.limit:g}{each}"
         if self.kind == "better":
-            return f"{metric} better than the {self.than}{each}"
+            margin = f" by {-self.limit:g}" if self.limit else ""
+            return f"{metric} better than the {self.than}{margin}{each}"
+        if self.kind == "equivalent":
+            return f"{metric} equivalent to the {self.than} within {self.limit:g}{each}"
         return f"{metric} {self.kind.replace('_', ' ')} {self.limit:g}{each}"
 
 
@@ -75,9 +82,44 @@ def no_worse(metric: str | Metric, *, margin: float, than: str, by: str | None =
     return _made("no_worse", metric, margin, than, by)
 
 
-def better(metric: str | Metric, *, than: str, by: str | None = None) -> Requirement:
-    """Superiority: better than the comparator by more than nothing."""
-    return _made("better", metric, 0.0, than, by)
+def better(metric: str | Metric, *, than: str, margin: float = 0.0, by: str | None = None) -> Requirement:
+    """Superiority: better than the comparator by more than ``margin`` (in the metric's unit, 0 or above)."""
+    if not margin >= 0:
+        raise InvalidDeclaration(
+            f"better({_name(metric)!r}, margin={margin:g}): the margin is by how much it has to be better",
+            hint="give 0 or more, or use no_worse(…) to allow for a loss",
+        )
+    return _made("better", metric, -margin if margin else 0.0, than, by)
+
+
+def equivalent(metric: str | Metric, *, margin: float, than: str, by: str | None = None) -> Requirement:
+    """Equivalence: neither worse nor better than the comparator by ``margin`` (in the metric's unit, ``> 0``).
+
+    Two one-sided tests, each at the full level (Schuirmann 1987, *J. Pharmacokin. Biopharm.* 15:657).
+    """
+    if not margin > 0:
+        raise InvalidDeclaration(
+            f"equivalent({_name(metric)!r}, margin={margin:g}): the margin is how far apart the two may be",
+            hint="give a margin above zero; nothing can be shown to be exactly equal",
+        )
+    return _made("equivalent", metric, margin, than, by)
+
+
+def contradictions(requirements: Sequence[Requirement]) -> list[str]:
+    """What cannot hold together, in words: a level that has to be above and below, a gain asked for and forbidden."""
+    return [
+        said for a, b in combinations(requirements, 2) for said in (_contradiction(a, b), _contradiction(b, a)) if said
+    ]
+
+
+def _contradiction(a: Requirement, b: Requirement) -> str:
+    if (a.metric, a.than, a.by) != (b.metric, b.than, b.by):
+        return ""
+    if (a.kind, b.kind) == ("at_least", "at_most") and a.limit > b.limit:
+        return f"{a}, and {b}: no value is both"
+    if (a.kind, b.kind) == ("better", "equivalent") and -a.limit >= b.limit:
+        return f"{a}, and {b}: what is that much better is not equivalent"
+    return ""
 
 
 def _name(metric: str | Metric) -> str:
@@ -98,8 +140,22 @@ def _made(kind: Kind, given: str | Metric, limit: float, than: str | None, by: s
         )
     if limit != limit or limit in (float("inf"), float("-inf")):
         raise InvalidDeclaration(f"{kind}({metric!r}, {limit}): the limit must be a finite number")
-    if definition.counted and not 0 <= limit < 1:
+    if definition.counted and not (0 <= limit < 1 or (kind == "better" and limit > -1)):
         raise InvalidDeclaration(
             f"{kind}({metric!r}, {limit:g}): a share of the requests lies from 0 to below 1", hint="1 % is 0.01"
         )
+    _check_unit(kind, definition, limit, compares=than is not None)
     return Requirement(kind=kind, metric=definition.id, limit=float(limit), than=than, by=by)
+
+
+def _check_unit(kind: Kind, metric: Metric, limit: float, *, compares: bool) -> None:
+    """A limit that the metric cannot reach is in another unit, or has the wrong sign."""
+    low, high = metric.bounds
+    hint = "1 % is 0.01" if metric.bounds == (0.0, 1.0) else f"its unit: {metric.unit}"
+    if compares and abs(limit) >= high - low:
+        said = f"the margin is {abs(limit):g}, and two values of it differ by less than {high - low:g}"
+        raise InvalidDeclaration(f"{kind}({metric.name!r}, …): {said}", hint=hint)
+    if not compares and not low <= limit <= high:
+        upwards = f"from {low:g} on" if math.isinf(high) else f"{low:g} to {high:g}"
+        ends = f"at most {high:g}" if math.isinf(low) else upwards
+        raise InvalidDeclaration(f"{kind}({metric.name!r}, {limit:g}): {metric.name} is {ends}", hint=hint)

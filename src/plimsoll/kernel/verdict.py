@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -248,7 +248,10 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
     if e.counts and e.requirement.compares:
         if not sum(c.n for c in e.against):
             return _finding(e, Ruling.INCONCLUSIVE, f"{e.requirement}: the {e.requirement.than} has not answered yet")
-        return _bounded(e, _difference(e, policy, fail_alpha), e.requirement.limit)
+        if e.requirement.kind == "equivalent":
+            return _within(e, partial(_difference, e), e.requirement.limit, policy.alpha, fail_alpha)
+        difference = _difference(e, alpha_low=fail_alpha, alpha_high=policy.alpha)
+        return _bounded(e, difference, e.requirement.limit)
     if e.counts:
         return _bounded(e, _count_interval(e, policy, fail_alpha), _rate_limit(e.requirement))
     return _over_blocks(e, policy, fail_alpha, minimum_blocks)
@@ -259,14 +262,18 @@ def _over_blocks(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks:
     worst, best = _oriented(e.blocks, sign)
     sequence = partial(mean_sequence, planned=policy.planned_blocks)
     bounds = t_interval if e.source == "gate" else sequence
-    against = bounds(worst, alpha_low=fail_alpha, alpha_high=policy.alpha)  # what must clear the limit to pass
-    for_us = bounds(best, alpha_low=fail_alpha, alpha_high=policy.alpha)  # what must miss it to fail
     mean = sum(sign * b.mean for b in e.blocks) / len(e.blocks)
-    interval = msgspec.structs.replace(
-        against, estimate=mean, low=for_us.low, problem=against.problem or for_us.problem
-    )
+
+    def around(*, alpha_low: float, alpha_high: float, low: Sequence[float], high: Sequence[float]) -> Interval:
+        upper, lower = (bounds(values, alpha_low=alpha_low, alpha_high=alpha_high) for values in (high, low))
+        problem = upper.problem or lower.problem
+        return msgspec.structs.replace(upper, estimate=mean, low=lower.low, problem=problem)
+
+    if e.requirement.kind == "equivalent":  # the missing outcomes could lie on either side
+        finding = _within(e, partial(around, low=best, high=worst), limit, policy.alpha, fail_alpha)
+    else:  # the worst must clear the limit to pass, the best must miss it to fail
+        finding = _bounded(e, around(alpha_low=fail_alpha, alpha_high=policy.alpha, low=best, high=worst), limit)
     needed = max(minimum_blocks, policy.min_gate_blocks if e.source == "gate" else 0)
-    finding = _bounded(e, interval, limit)
     if finding.ruling is Ruling.PASS and len(e.blocks) < needed:
         return _ruled(
             finding,
@@ -338,6 +345,21 @@ def _bounded(e: Evidence, interval: Interval, limit: float) -> Finding:
     return _finding(e, ruling, f"{e.requirement}: {word}, {_said(e, interval)}", interval)
 
 
+def _within(e: Evidence, around: Callable[..., Interval], margin: float, alpha: float, fail_alpha: float) -> Finding:
+    """Equivalence by two one-sided tests (Schuirmann 1987). Inside on both sides, each at ``alpha``, to pass; outside on
+    one, whose error is half of ``fail_alpha``, to fail."""
+    inside, outside = (around(alpha_low=a, alpha_high=a) for a in (alpha, fail_alpha / 2.0))
+    if inside.problem:
+        return _finding(e, Ruling.INVALID, f"{e.requirement}: {inside.problem}", inside)
+    if -margin < inside.low and inside.high < margin:
+        ruling, word = Ruling.PASS, "holds"
+    elif outside.low > margin or outside.high < -margin:
+        ruling, word = Ruling.FAIL, "does not hold"
+    else:
+        ruling, word = Ruling.INCONCLUSIVE, "is not shown either way"
+    return _finding(e, ruling, f"{e.requirement}: {word}, {_said(e, inside)}", inside)
+
+
 def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
     if e.requirement.definition.of == "cases":  # all there are: nothing was sampled
         share = sum(c.hits for c in e.counts) / e.events
@@ -347,10 +369,10 @@ def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
     return bounds(hits, n, alpha_low=fail_alpha, alpha_high=policy.alpha)
 
 
-def _difference(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
+def _difference(e: Evidence, *, alpha_low: float, alpha_high: float) -> Interval:
     """Of the two rates; both answered the same requests, so what fails one may fail the other."""
     ours, theirs = (Arm(sum(c.hits for c in counts), sum(c.n for c in counts)) for counts in (e.counts, e.against))
-    return difference_sequence(ours, theirs, alpha_low=fail_alpha, alpha_high=policy.alpha, paired=True)
+    return difference_sequence(ours, theirs, alpha_low=alpha_low, alpha_high=alpha_high, paired=True)
 
 
 def _rate_limit(requirement: Requirement) -> float:

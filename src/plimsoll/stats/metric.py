@@ -9,6 +9,7 @@ timed from events and needs no label. The shapes of scores and labels stand at t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ class Metric:
     unit of the score; it bounds what a missing label could say. ``version``: the digest of a user's definition.
     ``of``: what it is measured on where that is not rows of scores and labels, and so neither ``rows`` nor ``whole`` is
     there: ``behaviour`` (rows that fail), ``cases`` (declared ones, each looked at: no interval is due), ``groups``
-    (two groups' rates compared, for each pair of a column's values: ``fairness``).
+    (two groups' rates compared, for each pair of a column's values: ``fairness``). ``bounds``: the least and the most
+    that it can be.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Metric:
     slope: float = 1.0
     version: str = ""
     of: str = ""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def id(self) -> str:

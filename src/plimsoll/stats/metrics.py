@@ -5,6 +5,7 @@ NumPy is loaded when a metric is first measured: the kernel and the CLI read the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -57,6 +58,7 @@ def _quality(
     whole: str = "",
     sums: Sums | None = None,
     slope: float = 1.0,
+    bounds: tuple[float, float] | None = None,
 ) -> Metric:
     """Exactly one way to measure it: per row, over all rows, or (where neither is named) from its sums alone."""
     summed = OfSums(sums) if sums and not whole else None
@@ -73,6 +75,7 @@ def _quality(
         description=description,
         sums=sums,
         slope=slope,
+        bounds=bounds or (0.0, 1.0 if unit in SHARES else math.inf),
     )
 
 
@@ -88,6 +91,7 @@ def _operational(name: str, unit: str, description: str, *, quantile: float | No
         whole=None,
         quantile=quantile,
         description=description,
+        bounds=(0.0, 1.0 if unit in SHARES else math.inf),
     )
 
 
@@ -114,10 +118,13 @@ def _of_suite(
         quantile=None,
         description=description,
         of=of,
+        bounds=(0.0, 1.0),
     )
 
 
 CLASSES = (BINARY, MULTICLASS)
+SHARES = ("share", "probability")
+"""Units of what lies between 0 and 1, unless it says otherwise."""
 
 _CRITERIA = {
     "demographic_parity": "how often groups are called positive",
@@ -139,6 +146,7 @@ _ALL = (
         CLASSES,
         "Mean squared distance between the stated probabilities and what happened; 0 is perfect.",
         rows="brier_rows",
+        bounds=(0.0, 2.0),
     ),
     _quality(
         "accuracy",
@@ -219,6 +227,7 @@ _ALL = (
         "Matthews' correlation of what was said with what happened; 0 is guessing, and a constant answer.",
         higher_is_better=True,
         sums=_counts("mcc"),
+        bounds=(-1.0, 1.0),
     ),
     _quality(
         "top_3_accuracy",
@@ -295,6 +304,7 @@ _ALL = (
         (REGRESSION,),
         "Mean of the absolute error as a share of the label; rows whose label is 0 are left out.",
         sums=_sums("relative_errors", "mean"),
+        bounds=(0.0, math.inf),
     ),
     _quality(
         "smape",
@@ -302,6 +312,7 @@ _ALL = (
         (REGRESSION,),
         "Mean of the absolute error as a share of the mean size of score and label (0–2); both 0 is no error.",
         sums=_sums("symmetric_errors", "mean"),
+        bounds=(0.0, 2.0),
     ),
     _quality(
         "r2",
@@ -310,6 +321,7 @@ _ALL = (
         "Share of the labels' variance that is explained; undefined where the labels are constant.",
         higher_is_better=True,
         sums=_sums("explained", "r2", "merge_explained"),
+        bounds=(-math.inf, 1.0),
     ),
     *(
         _quality(

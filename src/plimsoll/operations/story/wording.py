@@ -75,7 +75,7 @@ def measured(f: Finding, name: NameOf) -> str:
     if definition.unit == "share" and definition.operational:
         return f"{metric} {_share(f.estimate)} (limit {_share(f.limit)}){where}"
     if f.comparator:
-        limit = _signed(f.limit).rstrip("0")
+        limit = f"±{f.limit:g}" if " equivalent to " in f.requirement else _signed(f.limit).rstrip("0")
         return f"{metric} {_signed(f.estimate)} against {name(f.comparator)}{_bound(f)} (limit {limit}){where}"
     bound = "at least" if " at least " in f.requirement else "at most"
     return f"{metric} {f.estimate:.3f} ({bound} {f.limit:g}){where}"
