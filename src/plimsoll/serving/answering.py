@@ -19,13 +19,15 @@ from plimsoll.serving.timing import Timing
 class Said(NamedTuple):
     """What a release said to each question, in order, and how long its two parts took for all of them together.
 
-    ``ages``: how old the rows were that it looked up, by view; empty where it looked nothing up.
+    ``ages``: how old the rows were that it looked up, by view; empty where it looked nothing up. ``plain``: each of them
+    is known to have a score.
     """
 
     answers: list[Answer]
     features_ms: float = 0.0
     engine_ms: float = 0.0
     ages: list[Ages] = []  # noqa: RUF012 - never changed
+    plain: bool = False
 
 
 class Timeouts(NamedTuple):
@@ -59,7 +61,8 @@ def ask(
             why = f"timeout: features took over {timeouts.features_ms:g} ms"
             return _all_failed(loaded, batch, role, why, looked_ms - started_ms)
         scores = loaded.predict(rows).tolist()
-        timing.hold(loaded.drill)
+        if loaded.drill is not NO_DRILL:
+            timing.hold(loaded.drill)
     except Unavailable as error:
         return _all_failed(loaded, batch, role, f"unavailable: {reason(error)}"[:200], timing.now_ms() - started_ms)
     except Exception as error:  # noqa: BLE001 - the supervisor of engines: whatever one raises is kept as its answer
@@ -68,8 +71,11 @@ def ask(
         return Said([failed(loaded.release, role, reason(error), timing.now_ms() - started_ms)])
     ended_ms = timing.now_ms()
     latencies = timing.latencies_ms(loaded.release, batch.ids, ended_ms - started_ms, loaded.drill)
-    said = _answers(loaded, role, batch.ids, scores, latencies, rows, timeouts.answer_ms)
-    return Said(said, looked_ms - started_ms, ended_ms - looked_ms, ages)
+    said = _answers(loaded, role, scores, latencies, rows)
+    plain = loaded.drill is NO_DRILL and max(latencies, default=0.0) <= timeouts.answer_ms
+    if not plain:
+        _mark_failed(said, loaded, role, batch.ids, latencies, timeouts.answer_ms)
+    return Said(said, looked_ms - started_ms, ended_ms - looked_ms, ages, plain)
 
 
 def _all_failed(loaded: Loaded, batch: Batch, role: Role, why: str, took_ms: float) -> Said:
@@ -83,32 +89,34 @@ def _each_alone(loaded: Loaded, batch: Batch, *, role: Role, timing: Timing, tim
     return Said([s.answers[0] for s in said], sum(s.features_ms for s in said), sum(s.engine_ms for s in said), ages)
 
 
-def _answers(
-    loaded: Loaded,
-    role: Role,
-    ids: Sequence[str],
-    scores: Sequence[Any],
-    latencies: Sequence[float],
-    rows: Any,
-    timeout_ms: float,
-) -> list[Answer]:
-    """Scores as answers; too late is an error, and so is a drilled fault."""
+def _answers(loaded: Loaded, role: Role, scores: Sequence[Any], latencies: Sequence[float], rows: Any) -> list[Answer]:
+    """Scores as answers."""
     packed, width = _packed(rows)
-    release, drill = loaded.release, loaded.drill
+    release = loaded.release
     if scores and isinstance(scores[0], list):
         scores = [tuple(score) for score in scores]
     features = [packed[i : i + width] for i in range(0, len(packed), width)] if width else [b""] * len(scores)
-    said = [
+    return [
         Answer(release=release, role=role, score=score, latency_ms=latency_ms, features=row)
         for score, latency_ms, row in zip(scores, latencies, features, strict=True)
     ]
-    if drill is not NO_DRILL or max(latencies, default=0.0) > timeout_ms:
-        for i, (event, latency_ms) in enumerate(zip(ids, latencies, strict=True)):
-            if latency_ms > timeout_ms:
-                said[i] = failed(release, role, f"timeout: over {timeout_ms:g} ms", latency_ms)
-            elif drill.error_share and drill.raises(event, release):
-                said[i] = failed(release, role, "drill: raised", latency_ms)
-    return said
+
+
+def _mark_failed(
+    said: list[Answer],
+    loaded: Loaded,
+    role: Role,
+    ids: Sequence[str],
+    latencies: Sequence[float],
+    timeout_ms: float,
+) -> None:
+    """Too late is an error, and so is a drilled fault."""
+    release, drill = loaded.release, loaded.drill
+    for i, (event, latency_ms) in enumerate(zip(ids, latencies, strict=True)):
+        if latency_ms > timeout_ms:
+            said[i] = failed(release, role, f"timeout: over {timeout_ms:g} ms", latency_ms)
+        elif drill.error_share and drill.raises(event, release):
+            said[i] = failed(release, role, "drill: raised", latency_ms)
 
 
 def failed(release: str, role: Role, why: str, latency_ms: float = 0.0) -> Answer:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.kernel.records import Event, Question
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """One row a question: its event id, what the caller sent, and when it was asked (µs since the epoch).
 
     ``packed``: the values of ``columns`` as float32 bytes, little-endian, where the edge has them already.
@@ -42,8 +41,7 @@ class Batch:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """The questions that one turn answers together, as columns.
 
     ``before_us``: admit, parse, cache and wait of the kernel's STAGES, for all of them together.

@@ -17,6 +17,8 @@ from datetime import datetime
 from functools import partial
 from time import monotonic, perf_counter_ns
 
+import msgspec
+
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.ports import EventLog
 from plimsoll.kernel.records import Event
@@ -83,7 +85,8 @@ class Desk:
         rows = len(asking.rows)
         if self._waiting + rows > self._most_waiting:
             raise Unavailable(f"{self._waiting} questions are waiting already; the limit is {self._most_waiting}")
-        self._maker.check(asking)
+        if asking.packed is None:  # packed ones were read as nothing but their numbers and their unit
+            self._maker.check(asking)
         if rows > 1:  # it was admitted for one, before its body was read
             asking.ticket.more(rows - 1)
         self._waiting += rows
@@ -194,7 +197,7 @@ class Desk:
             if not (isinstance(error, Unavailable) and self._pipeline.answer_unrecorded):
                 self._fail(askings, error)
                 return
-            replies = [reply._replace(recorded=False) for reply in replies]
+            replies = [msgspec.structs.replace(reply, recorded=False) for reply in replies]
         self._waiting -= len(replies)
         self._quiet.set()
         recorded_ns = perf_counter_ns()
@@ -203,7 +206,8 @@ class Desk:
             end = start + len(asking.rows)
             asking.answered(replies[start:end])
             start = end
-        self._metrics.answered(replies, record_us=(recorded_ns - began_ns) / 1000.0)
+        plain = decided.plain and error is None
+        self._metrics.answered(replies, record_us=(recorded_ns - began_ns) / 1000.0, plain=plain)
         if error is None:
             self._queue(replies, deployment)
 

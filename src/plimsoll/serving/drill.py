@@ -26,6 +26,7 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_DRILL = Drill()
+"""What a release without one has, and nothing else: the way of a request asks for identity."""
 
 
 def drill_of(settings: Mapping[str, Any]) -> Drill:
@@ -34,4 +35,4 @@ def drill_of(settings: Mapping[str, Any]) -> Drill:
     for name in declared:
         if name not in Drill.__struct_fields__:
             raise InvalidDeclaration(f"drill: there is no fault {name!r}", hint=nearest(name, Drill.__struct_fields__))
-    return msgspec.convert(declared, Drill)
+    return msgspec.convert(declared, Drill) if declared else NO_DRILL

@@ -16,7 +16,7 @@ from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.oip import InferRequest, Lane, Written
 from plimsoll.serving.pipeline import Reply
-from plimsoll.serving.seams import Admission, Headers, Tracer
+from plimsoll.serving.seams import Admission, Door, Headers, Tracer
 
 _MOST_HEADS = 1_024
 _LONGEST_HEAD = 2_048
@@ -35,16 +35,9 @@ class Counter(Protocol):
     def put(self, asking: Asking) -> None: ...
 
 
-class Read(NamedTuple):
-    """What a body asks: the rows, whether they name no unit, and what its response depends on besides.
-
-    ``packed``: a lone row's numbers as float32 bytes, in the order of the form's matrix, where they came so.
-    """
-
-    rows: Sequence[dict[str, Any]]
-    anonymous: bool
-    request: Any
-    packed: bytes | None
+Read = tuple[Sequence[dict[str, Any]], bool, Any, bytes | None]
+"""What a body asks: the rows, whether they name no unit, what its response depends on besides, and a lone row's numbers
+as float32 bytes, in the order of the form's matrix, where they came so."""
 
 
 class Route(Protocol):
@@ -69,10 +62,11 @@ class InferRoute:
 
     def read(self, body: bytes) -> Read:
         request, packed = self._lane.read(body)
-        return Read(request.questions, request.anonymous, request, packed)
+        return request.questions, request.anonymous, request, packed
 
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
-        return self._lane.write(request, all_answered(replies))
+        plain = len(replies) == 1 and type(replies[0].given.score) is float
+        return self._lane.write(request, replies if plain else all_answered(replies))
 
 
 class PlainRoute:
@@ -85,17 +79,19 @@ class PlainRoute:
         self._classes = counter.capability.task.classes
 
     def read(self, body: bytes) -> Read:
-        return Read((self.counter.form.read(self._columns(body)),), False, None, None)
+        return (self.counter.form.read(self._columns(body)),), False, None, None
 
     def write(self, request: Any, replies: Sequence[Reply]) -> Written:
         return Written(plain.write(all_answered(replies)[0], self._classes))
 
 
 class Head(NamedTuple):
-    """The head of a hot request: where it goes, its headers, how long its body is, and its Idempotency-Key."""
+    """The head of a hot request: where it goes, its headers and the door for them, how long its body is, and its
+    Idempotency-Key."""
 
     route: Route
     headers: list[tuple[bytes, bytes]]
+    door: Door
     length: int
     key: str | None = None
 
@@ -135,7 +131,8 @@ class Gate:
                 return None
         if not 0 <= length <= self.body_limit_bytes:
             return None
-        return Head(route, list(headers), length, key)
+        counter, headers = route.counter, list(headers)
+        return Head(route, headers, counter.admission.door(headers, counter.capability.name), length, key)
 
     def learn(self, raw: bytes, head: Head) -> None:
         if len(raw) <= _LONGEST_HEAD and head.key is None:  # a key is another one each time

@@ -19,8 +19,8 @@ _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
 _RANDOM_A = 0xFFF << 64
 _RANDOM_B = (1 << 62) - 1
-_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-"""The digit that holds the variant, two bits, and two bits of what was random."""
+_TAILS = 512
+"""How many ids are drawn at once: reading randomness and writing it out costs ten times as much one by one."""
 
 
 def random_id(unit: str, asked_at: datetime) -> str:
@@ -29,14 +29,33 @@ def random_id(unit: str, asked_at: datetime) -> str:
     return _written(asked_at, int.from_bytes(os.urandom(10)))
 
 
-def random_ids(count: int, asked_at: datetime) -> list[str]:
-    """As many ids as ``random_id`` would give one by one, for the price of a few: one read of randomness for all."""
-    digits = os.urandom(10 * count).hex()
-    at = f"{int(asked_at.timestamp() * 1000) & 0xFFFFFFFFFFFF:012x}"
-    front = f"{at[:8]}-{at[8:]}-7"
+class RandomIds:
+    """Ids as ``random_id`` gives them, for many at a time. One thread's, and one process's: whoever forks makes another.
+
+    The random part of the next ids is drawn and written out beforehand; the time goes before it when one is taken.
+    """
+
+    def __init__(self) -> None:
+        self._tails: list[str] = []
+
+    def take(self, count: int, asked_at: datetime) -> list[str]:
+        """``count`` new ids."""
+        tails = self._tails
+        while len(tails) < count:
+            tails += _tails()
+        taken = tails[-count:]
+        del tails[-count:]
+        at = f"{int(asked_at.timestamp() * 1000) & 0xFFFFFFFFFFFF:012x}"
+        front = f"{at[:8]}-{at[8:]}-7"
+        return [front + tail for tail in taken]
+
+
+def _tails() -> list[str]:
+    """What follows the version's digit, ``xxx-Vxxx-xxxxxxxxxxxx``: V has the variant and two random bits."""
+    digits = os.urandom(10 * _TAILS).hex()
     return [
-        f"{front}{digits[i : i + 3]}-{_VARIANTS[digits[i + 3]]}{digits[i + 4 : i + 7]}-{digits[i + 7 : i + 19]}"
-        for i in range(0, 20 * count, 20)
+        f"{digits[i : i + 3]}-{'89ab'[int(digits[i + 3], 16) & 3]}{digits[i + 4 : i + 7]}-{digits[i + 7 : i + 19]}"
+        for i in range(0, 20 * _TAILS, 20)
     ]
 
 

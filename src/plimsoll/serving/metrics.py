@@ -100,18 +100,44 @@ class Metrics:
         self._latency: dict[str, Buckets] = {}
         self._stages: dict[str, Buckets] = {}
 
-    def answered(self, replies: Sequence[Reply], *, record_us: float = 0.0) -> None:
+    def answered(self, replies: Sequence[Reply], *, record_us: float = 0.0, plain: bool = False) -> None:
         """A turn's replies, and how long it took to record them. What each has for itself is counted one by one, and no
-        label is looked up; the stages are the turn's."""
+        label is looked up; the stages are the turn's. ``plain``: see ``Decided``; it holds of recorded ones."""
+        if plain:
+            self._plainly(replies)
+        else:
+            self._one_by_one(replies)
+        if replies and (stages_us := replies[0].event.stages_us):
+            for stage, spent_us in zip(EVENT_STAGES, stages_us, strict=False):
+                self.spent(stage, spent_us * 1e-6, len(replies))
+            self.spent("record", record_us * 1e-6, len(replies))
+        if replies and self._requests is not None:
+            self._requests.turn(replies, record_us)
+
+    def _plainly(self, replies: Sequence[Reply]) -> None:
+        """What is the same for all of them is counted once."""
+        first, count = replies[0].event, len(replies)
+        latency = self._latency_of(first.served.role)
+        self.answers[first.served.role, first.action] += count
+        self.cost_usd += first.cost_usd * count
+        latencies_ms = [reply.given.latency_ms for reply in replies]
+        for latency_ms in set(latencies_ms):
+            latency.add(latency_ms * 0.001, latencies_ms.count(latency_ms))
+        tenants = [reply.event.tenant for reply in replies]
+        for tenant in dict.fromkeys(tenants):  # in order: the first ones keep a label
+            if tenant:
+                self.tenants.add(tenant, tenants.count(tenant))
+
+    def _one_by_one(self, replies: Sequence[Reply]) -> None:
         answers, reasons, tenants = self.answers, self._reasons, self.tenants
-        for event, _, recorded, _ in replies:
+        for reply in replies:
+            event = reply.event
             served = event.served
             answers[served.role, event.action] += 1
             if event.cached:
                 self.hits += 1
             else:
-                latency = self._latency.get(served.role) or self._latency.setdefault(served.role, Buckets())
-                latency.add(served.latency_ms * 0.001)
+                self._latency_of(served.role).add(served.latency_ms * 0.001)
             if event.tenant:
                 tenants.add(event.tenant)
             if event.reason:
@@ -120,14 +146,11 @@ class Metrics:
                 self._errors[served.role] += 1
             if event.cost_usd:
                 self.cost_usd += event.cost_usd
-            if not recorded:
+            if not reply.recorded:
                 self.unrecorded.value += 1
-        if replies and (stages_us := replies[0].event.stages_us):
-            for stage, spent_us in zip(EVENT_STAGES, stages_us, strict=False):
-                self.spent(stage, spent_us * 1e-6, len(replies))
-            self.spent("record", record_us * 1e-6, len(replies))
-        if replies and self._requests is not None:
-            self._requests.turn(replies, record_us)
+
+    def _latency_of(self, role: str) -> Buckets:
+        return self._latency.get(role) or self._latency.setdefault(role, Buckets())
 
     def spent(self, stage: str, seconds: float, questions: int = 1) -> None:
         """``questions`` spent this long in ``stage``, together."""

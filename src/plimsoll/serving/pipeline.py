@@ -29,9 +29,10 @@ from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.recording import Recording
 from plimsoll.serving.replica import Fleet, Loaded, Standing
 from plimsoll.serving.route import beside_role, position, served_role, target
-from plimsoll.serving.seams import AnswerPolicy, ResponseCache
+from plimsoll.serving.seams import AnswerPolicy, Judgement, ResponseCache
 from plimsoll.serving.shared_rows import SharedRows
 from plimsoll.serving.standing_in import Instead, StandIns, oddities, stood_in
+from plimsoll.serving.straight import is_plain, plain_events, sole
 from plimsoll.serving.timing import Timing
 
 _T = TypeVar("_T")
@@ -42,7 +43,7 @@ _SAYS = AnswerRule().sentence(_NO_RELEASE, "fallback")
 """What release zero's callers are told: there is no manifest that could have other words for it."""
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What the caller gets. ``given`` is what stands in where the served release did not answer, else what it said;
     ``says`` is why, in words that a product can show."""
 
@@ -63,13 +64,17 @@ class Reply(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A turn's replies, the records that must be durable before one of them leaves, and the turn's stages in ms."""
+    """A turn's replies, the records that must be durable before one of them leaves, and the turn's stages in ms.
+
+    ``plain``: one release answered all of them, each at the same cost, and nothing stands in for any of its answers.
+    """
 
     replies: list[Reply]
-    records: list[Record]
+    records: Sequence[Record]
     features_ms: float
     engine_ms: float
     policy_ms: float
+    plain: bool = False
 
 
 class _Served(NamedTuple):
@@ -84,6 +89,15 @@ class _Served(NamedTuple):
     engine_ms: float = 0.0
     policy_ms: float = 0.0
     ages: Sequence[Ages] = ()  # one a row, or none at all
+
+
+class _Found(NamedTuple):
+    """What follows from these two: whether the loop may wait for it, and the one release that answers everybody."""
+
+    standing: Standing
+    deployment: Deployment
+    swift: bool
+    sole: Loaded | None
 
 
 class Pipeline:
@@ -116,7 +130,7 @@ class Pipeline:
         self._timing = timing
         self._policy = policy or Thresholds()
         self._stand_ins = StandIns()
-        self._swift: tuple[Standing, Deployment, bool] | None = None
+        self._found: _Found | None = None
         self._cache = cache
         self._keys = QuestionKey(capability)
         self._prices = prices if prices is not None and prices.known else None
@@ -144,12 +158,17 @@ class Pipeline:
         """What is to be recorded, and said after that. Raises Unavailable if nothing is deployed that could answer."""
         fleet = self._fleet.standing
         began_s = self._timing.cpu_s() if self._prices is not None else 0.0
-        served = self._served(turn, deployment, fleet)
+        sole = self._of(fleet, deployment).sole
+        if sole is None:
+            served = self._served(turn, deployment, fleet)
+        else:
+            said = self._ask(sole.release, turn.batch, "live", fleet)
+            judged, policy_ms = self._judged(sole, said)
+            if is_plain(said, judged):
+                return self._plainly(turn, said, judged, policy_ms, began_s, fleet)
+            served = _weighed(said, judged, policy_ms, (False,) * len(turn))
         instead = self._instead(turn, served, deployment, fleet)
-        cost_usd = 0.0
-        if self._prices is not None:
-            cost_usd = self._prices.each_usd(cpu_s=self._timing.cpu_s() - began_s, questions=len(turn))
-        replies = self._replies(turn, served, instead, deployment, cost_usd)
+        replies = self._replies(turn, served, instead, deployment, self._cost_usd(began_s, len(turn)))
         records: list[Record] = [reply.event for reply in replies]
         if not self._recording.whole:
             records = [self._recording.event(reply.event, fleet.loaded) for reply in replies]
@@ -159,12 +178,41 @@ class Pipeline:
                 records.append(self._recording.beside(also, reply.event, fleet.loaded))
         return Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
 
+    def _plainly(
+        self, turn: Turn, said: Said, judged: Judgement, policy_ms: float, began_s: float, fleet: Standing
+    ) -> Decided:
+        """See ``straight``."""
+        events = plain_events(
+            turn,
+            said,
+            judged,
+            capability=self._capability.name,
+            stages_us=self._timing.stages_us(turn.before_us, said.features_ms, said.engine_ms, policy_ms),
+            cost_usd=self._cost_usd(began_s, len(turn)),
+        )
+        replies = [Reply(event, event.served) for event in events]
+        records: Sequence[Record] = events
+        if not self._recording.whole:
+            records = [self._recording.event(event, fleet.loaded) for event in events]
+        return Decided(replies, records, said.features_ms, said.engine_ms, policy_ms, plain=True)
+
+    def _cost_usd(self, began_s: float, questions: int) -> float:
+        """Of each question of a turn that was begun at ``began_s``."""
+        if self._prices is None:
+            return 0.0
+        return self._prices.each_usd(cpu_s=self._timing.cpu_s() - began_s, questions=questions)
+
     def swift(self, deployment: Deployment) -> bool:
         """Whether whoever may answer now does so in microseconds and without I/O, so that an event loop may wait."""
-        standing = self._fleet.standing
-        if self._swift is None or self._swift[0] is not standing or self._swift[1] is not deployment:
-            self._swift = standing, deployment, self._is_swift(standing, deployment)
-        return self._swift[2]
+        return self._of(self._fleet.standing, deployment).swift
+
+    def _of(self, standing: Standing, deployment: Deployment) -> _Found:
+        """What follows from who is loaded and who is deployed; worked out when either is another one."""
+        found = self._found
+        if found is None or found.standing is not standing or found.deployment is not deployment:
+            alone = None if self._cache is not None else sole(deployment, standing)
+            found = self._found = _Found(standing, deployment, self._is_swift(standing, deployment), alone)
+        return found
 
     def _is_swift(self, standing: Standing, deployment: Deployment) -> bool:
         names = dict.fromkeys(shares(deployment))
@@ -181,7 +229,7 @@ class Pipeline:
             return decided.replies
         if not self.answer_unrecorded:
             raise error
-        return [reply._replace(recorded=False) for reply in decided.replies]
+        return [msgspec.structs.replace(reply, recorded=False) for reply in decided.replies]
 
     def beside(self, events: Sequence[Event], deployment: Deployment) -> list[Beside]:
         """What everybody else says to the same questions: one record an event, in one append.
@@ -273,22 +321,14 @@ class Pipeline:
         if name == FALLBACK or loaded is None:
             reasons = (_NO_RELEASE if name == FALLBACK else "",) * count
             return _Served(said.answers, [_FALLBACK] * count, reasons, (None,) * count, cached, *said[1:3])
+        judged, policy_ms = self._judged(loaded, said)
+        return _weighed(said, judged, policy_ms, cached)
+
+    def _judged(self, loaded: Loaded, said: Said) -> tuple[Judgement, float]:
+        """What is done with its scores, and how many ms it took to say so."""
         began_ms = self._timing.now_ms()
         judged = self._policy.judge(loaded, [answer.score for answer in said.answers], self._capability.task.kind)
-        actions = [
-            _FALLBACK if answer.error else action for answer, action in zip(said.answers, judged.actions, strict=True)
-        ]
-        return _Served(
-            said.answers,
-            actions,
-            judged.reasons,
-            judged.confidences,
-            cached,
-            said.features_ms,
-            said.engine_ms,
-            self._timing.now_ms() - began_ms,
-            said.ages,
-        )
+        return judged, self._timing.now_ms() - began_ms
 
     def _kept_or_asked(
         self,
@@ -365,33 +405,6 @@ class Pipeline:
             for i, found in instead.items():
                 actions[i], reasons[i] = found.action, found.reason
         stages = self._timing.stages_us(turn.before_us, served.features_ms, served.engine_ms, served.policy_ms)
-        if not (rollout or cost_usd or served.ages or any(turn.principals) or any(turn.tenants) or any(reasons)) and (
-            not any(served.cached) and not any(turn.trace_ids) and served.confidences.count(None) == len(turn)
-        ):  # nothing but the plain answer: half the fields cost a fifth of the time, whatever their values are
-            events = [
-                Event(
-                    id=id,
-                    capability=capability,
-                    at=at,
-                    block=block,
-                    unit=unit,
-                    inputs=inputs,
-                    served=said,
-                    action=action,
-                    stages_us=stages,
-                )
-                for id, at, block, unit, inputs, said, action in zip(
-                    turn.batch.ids,
-                    turn.asked_at,
-                    turn.blocks,
-                    turn.units,
-                    turn.batch.inputs,
-                    served.said,
-                    actions,
-                    strict=True,
-                )
-            ]
-            return [Reply(event, event.served) for event in events]
         events = [
             Event(
                 id=id,
@@ -447,6 +460,24 @@ class Pipeline:
             )
         ]
         return [_reply(event, instead.get(i)) for i, event in enumerate(events)]
+
+
+def _weighed(said: Said, judged: Judgement, policy_ms: float, cached: Sequence[bool]) -> _Served:
+    """What a release said, with what is done with each score; a failure is nobody's answer, whatever was judged."""
+    actions = [
+        _FALLBACK if answer.error else action for answer, action in zip(said.answers, judged.actions, strict=True)
+    ]
+    return _Served(
+        said.answers,
+        actions,
+        judged.reasons,
+        judged.confidences,
+        cached,
+        said.features_ms,
+        said.engine_ms,
+        policy_ms,
+        said.ages,
+    )
 
 
 def _reply(event: Event, instead: Instead | None) -> Reply:

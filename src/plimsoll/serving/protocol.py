@@ -92,7 +92,10 @@ class HotRequest:
 
     def _respond(self, written: Written) -> None:
         self._over(200)
-        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
+        if written.json_bytes:
+            self.protocol.respond(self, written.body, headers=written.headers)
+        else:
+            self.protocol.respond(self, written.body)
 
     def failed(self, error: Exception) -> None:
         if self.first is not None:
@@ -264,7 +267,7 @@ class HotProtocol(HttpToolsProtocol):
         if counter.tracer is not None:
             span = counter.tracer.begin(head.headers, counter.capability.name, head.route.operation)
         try:
-            ticket = counter.admission.admit(head.headers, counter.capability.name)
+            ticket = head.door.admit()
         except PlimsollError as error:
             asked = HotRequest(self, head, OPEN, span)
             self._line.append(asked)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from plimsoll.capability import Capability, Source
 from plimsoll.errors import UsageError, nearest
-from plimsoll.kernel.block import namer
+from plimsoll.kernel.block import length_of, namer
 from plimsoll.kernel.records import Question
 from plimsoll.serving.asking import Asking
 from plimsoll.serving.batch import Batch, Turn, microseconds
-from plimsoll.serving.ids import IdSource, random_id, random_ids
+from plimsoll.serving.ids import IdSource, RandomIds, random_id
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class QuestionMaker:
@@ -34,6 +36,7 @@ class QuestionMaker:
         self._block = _block_of(source)
         self._by_column = bool(source.block_column)
         self._ids = ids
+        self._random = RandomIds()
         self._matrix = matrix
 
     def __call__(
@@ -80,10 +83,10 @@ class QuestionMaker:
         where it is absent; they have passed ``check``."""
         rows = [inputs for asking in askings for inputs in asking.rows]
         each = askings if len(rows) == len(askings) else [asking for asking in askings for _ in asking.rows]
-        packed = [asking.packed for asking in each if asking.packed is not None]
-        if len(packed) < len(rows):
-            packed = []
-        ids = random_ids(len(rows), asked_at)
+        packed: Sequence[Any] = [asking.packed for asking in each]
+        if None in packed:
+            packed = ()
+        ids = self._random.take(len(rows), asked_at)
         sticky, at_column = self._sticky, self._asked_at
         for inputs, asking, id in zip(rows, each, ids, strict=True):
             if inputs.get(at_column) is None:
@@ -93,14 +96,15 @@ class QuestionMaker:
         if self._by_column:
             blocks = [self._block(asked_at, inputs) for inputs in rows]
         else:
-            blocks = [self._block(asked_at, {})] * len(rows)
+            blocks = [self._block(asked_at, _NOTHING)] * len(rows)
+        tickets = [asking.ticket for asking in each]
         return Turn(
             batch=Batch(ids, rows, [microseconds(asked_at)] * len(rows), packed, self._matrix),
             units=[str(inputs[sticky]) for inputs in rows],
             blocks=blocks,
             asked_at=[asked_at] * len(rows),
-            tenants=[asking.ticket.tenant for asking in each],
-            principals=[asking.ticket.principal for asking in each],
+            tenants=[ticket.tenant for ticket in tickets],
+            principals=[ticket.principal for ticket in tickets],
             trace_ids=[asking.trace_id for asking in each],
             before_us=before_us,
         )
@@ -117,5 +121,27 @@ def named(inputs: Mapping[str, Any], column: str) -> str:
 def _block_of(source: Source) -> Callable[[datetime, Mapping[str, Any]], str]:
     if source.block_column:
         return lambda at, inputs: named(inputs, source.block)
-    name = namer(source.block, source.timezone)
-    return lambda at, inputs: name(at)
+    name, length = namer(source.block, source.timezone), length_of(source.block)
+    if length is None or length.microseconds:  # shorter than a second, or not of whole ones
+        return lambda at, inputs: name(at)
+    return _OfTime(name)
+
+
+class _OfTime:
+    """The block that a moment lies in, worked out once a second of UTC: one of whole seconds begins with one, in every
+    time zone. One thread's."""
+
+    __slots__ = ("_block", "_name", "_second")
+
+    def __init__(self, name: Callable[[datetime], str]) -> None:
+        self._name = name
+        self._second: tuple[int, ...] = ()
+        self._block = ""
+
+    def __call__(self, at: datetime, inputs: Mapping[str, Any]) -> str:
+        if at.tzinfo is not UTC:
+            return self._name(at)
+        second = (at.second, at.minute, at.hour, at.day, at.month, at.year)
+        if second != self._second:
+            self._second, self._block = second, self._name(at)
+        return self._block

@@ -49,12 +49,24 @@ class Ticket(Protocol):
         ...
 
 
+class Door(Protocol):
+    """Where requests come in that have the same headers, one after the other."""
+
+    def admit(self) -> Ticket:
+        """As ``Admission.admit`` with these headers, at this moment."""
+        ...
+
+
 class Admission(Protocol):
     """Says who asks, and whether they may now."""
 
     def admit(self, headers: Headers, capability: str, action: access.Action = "ask") -> Ticket:
         """A ticket. Raises Unauthenticated (401), Refused (403), Limited (429), TooLate (504) or Unavailable (503); then
         there is no ticket to give back. ``capability`` is ``""`` for what concerns none in particular."""
+        ...
+
+    def door(self, headers: Headers, capability: str) -> Door:
+        """For requests that ask ``capability`` with these headers. Never raises; nobody is let in by it alone."""
         ...
 
     def control(self, headers: Headers, peer: str, action: access.Action = "operate", capability: str = "") -> Ticket:
@@ -85,11 +97,26 @@ class OpenTicket:
 OPEN: Final = OpenTicket()
 
 
+class AnyDoor:
+    """The door of an admission that has nothing to gain from seeing the same headers again."""
+
+    __slots__ = ("_admission", "_capability", "_headers")
+
+    def __init__(self, admission: Admission, headers: Headers, capability: str) -> None:
+        self._admission, self._headers, self._capability = admission, headers, capability
+
+    def admit(self) -> Ticket:
+        return self._admission.admit(self._headers, self._capability)
+
+
 class OpenAdmission:
     """Everybody may, always: what a server on the loopback interface has until keys are configured."""
 
     def admit(self, headers: Headers, capability: str, action: access.Action = "ask") -> OpenTicket:
         return OPEN
+
+    def door(self, headers: Headers, capability: str) -> AnyDoor:
+        return AnyDoor(self, headers, capability)
 
     def control(
         self, headers: Headers, peer: str, action: access.Action = "operate", capability: str = ""

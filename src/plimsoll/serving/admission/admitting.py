@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from plimsoll.errors import Refused
 from plimsoll.kernel.access import ACTIONS, Action, Scopes
+from plimsoll.serving.admission.door import Door, Known
 from plimsoll.serving.admission.grants import RANK, Grant, Grants
 from plimsoll.serving.admission.headers import Headers, credential_of, priority_of, read, timeout_of
 from plimsoll.serving.admission.keytable import KeyTable
@@ -51,11 +52,11 @@ class Admission:
         self.overload, self.lanes = overload, lanes
         self._keys, self._tokens, self.shared = keys, tokens, shared
         self.required = keys is not None or tokens is not None  # whether every request needs a credential
-        self._now, self._monotonic = now, monotonic
+        self.now, self._monotonic = now, monotonic
         self._grants = Grants()
         self._anybody = Grant(principal="", tenant=NOBODYS, scopes=Scopes(actions=("ask", "tell")))
         self._changing = threading.Lock()
-        self._generation = 0
+        self.generation = 0  # how often everybody had to be verified again
         self._forgotten = 0
         self._note_at_s = monotonic()
 
@@ -73,18 +74,38 @@ class Admission:
         ``timeout_s`` is a deadline that did not come as a header; 0.0 is none. Raises Unauthenticated, Refused, Limited,
         Unavailable or TooLate; UsageError for a header that cannot be read.
         """
+        return self.let_in(self.known(headers, capability, action), questions, timeout_s)
+
+    def door(self, headers: Headers, capability: str) -> Door:
+        """For requests that ask ``capability`` with these headers."""
+        return Door(self, list(headers), capability)
+
+    def known(self, headers: Headers, capability: str, action: Action = "ask") -> Known:
+        """Who comes with ``headers``, and that they may. Raises Unauthenticated or Refused; UsageError for a header that
+        cannot be read."""
+        generation = self.generation
         authorization, api_key, said, timeout = read(headers)
         grant = self._grant(authorization, api_key) if self.required else self._anybody
-        now_s = self._monotonic()
-        if timeout is not None:
-            timeout_s = min(timeout_of(timeout), timeout_s or math.inf)
-        deadline_s = now_s + timeout_s if timeout_s else 0.0
+        timeout_s = 0.0 if timeout is None else timeout_of(timeout)
         priority = grant.priority if said is None else priority_of(said, grant.priority)
         try:
             lane = grant.lanes[capability, action]
         except KeyError:
             lane = self._way(grant, capability, action)
-        overload = self.overload
+        return Known(grant, priority, lane, timeout_s, generation)
+
+    def let_in(self, known: Known, questions: int = 1, timeout_s: float = 0.0) -> AdmittedTicket:
+        """The ticket of one request of theirs. Raises Limited, Unavailable or TooLate."""
+        grant, priority, lane, overload, now_s = (
+            known.grant,
+            known.priority,
+            known.lane,
+            self.overload,
+            self._monotonic(),
+        )
+        if known.timeout_s:
+            timeout_s = min(known.timeout_s, timeout_s or math.inf)
+        deadline_s = now_s + timeout_s if timeout_s else 0.0
         overload.enter(priority, now_s, deadline_s)
         if lane is not None:
             try:
@@ -92,8 +113,8 @@ class Admission:
             except BaseException:
                 overload.withdraw()
                 raise
-        rank, tenant = RANK[priority], grant.tenant
-        return AdmittedTicket(grant.principal, tenant.name, tenant, rank, deadline_s, lane, overload, now_s)
+        grant.used, tenant = True, grant.tenant
+        return AdmittedTicket(grant.principal, tenant.name, tenant, RANK[priority], deadline_s, lane, overload, now_s)
 
     def control(self, headers: Headers, peer: str, action: Action = "operate", capability: str = "") -> AdmittedTicket:
         """The ticket of a control request from the address ``peer``.
@@ -117,7 +138,7 @@ class Admission:
         if sent is not None:
             digest = self._grants.digest(sent)
             grant = self._grants.get(digest)
-            if grant is not None and self._now() < grant.expires_at_s:
+            if grant is not None and self.now() < grant.expires_at_s:
                 grant.used = True
                 return grant
             self._grants.drop(digest)
@@ -132,7 +153,7 @@ class Admission:
 
     def _verified(self, digest: bytes, credential: bytes) -> Grant:
         """Verify, and keep under ``digest`` what it stands for, unless the keys changed meanwhile."""
-        generation = self._generation
+        generation = self.generation
         text = credential.decode("ascii", "replace")
         if self._tokens is not None and text.count(".") == 2:
             grant = self._tokens.grant(text)
@@ -141,7 +162,7 @@ class Admission:
         else:
             raise Unauthenticated("this credential opens nothing here")
         with self._changing:
-            if digest and generation == self._generation:
+            if digest and generation == self.generation:
                 self._grants.keep(digest, grant)
         return grant
 
@@ -180,7 +201,7 @@ class Admission:
 
     def _start_over(self) -> None:
         with self._changing:
-            self._generation += 1
+            self.generation += 1
             self._grants.clear()
             self._anybody.lanes = {}
 

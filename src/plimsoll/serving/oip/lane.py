@@ -28,18 +28,18 @@ _Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """Beyond it an integer may be none that an event can hold: the general codec looks closer."""
 
 
-class _Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     name: Literal["features"]
     shape: tuple[int, int]
     datatype: Literal["FP32", "FP64"]
     data: list[_Integer | float]
 
 
-class _Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     unit: str | None = None
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     inputs: tuple[_Matrix]
     id: str = ""
     parameters: _Parameters = _Parameters()
@@ -82,7 +82,7 @@ class Lane:
             return None
         if _LARGEST in packed:  # it may have been rounded down to that
             return None
-        question: dict[str, Any] = dict(zip(self._names, data, strict=True))
+        question: dict[str, Any] = dict(zip(self._names, data))  # noqa: B905 - packing has counted them
         unit = asked.parameters.unit
         if unit is None:
             unit = asked.id
@@ -94,15 +94,16 @@ class Lane:
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
         """As ``write_reply``: the same bytes."""
         if len(replies) == 1 and request.outputs is self._all:
-            event, given = replies[0][:2]
+            event, given = replies[0].event, replies[0].given
             key = (given.release, event.action, event.reason, given.role, event.cached)
             template = self._templates.get(key, _UNKNOWN)
             if template is _UNKNOWN:
                 template = self._learn(key, replies[0])
             score = given.score
             if template is not None and type(score) is float:
-                answer = template.write(self._text(score), event.id.encode())
-                return Written(answer if not request.id else b'%b,"id":%b}' % (answer[:-1], self._text(request.id)))
+                if request.id:
+                    return Written(template.named % (self._text(score), event.id.encode(), self._text(request.id)))
+                return Written(template.form % (self._text(score), event.id.encode()))
         return write_reply(self._model, request, replies, self._task)
 
     def _learn(self, key: tuple[Any, ...], reply: Reply) -> _Template | None:
@@ -127,15 +128,14 @@ class Lane:
 
 
 class _Template:
-    """A response in three pieces, with a score and an event id between them."""
+    """A response in three pieces: between them stand a score and an event id, and behind them the id of a request that
+    has one."""
 
-    __slots__ = ("_form",)
+    __slots__ = ("form", "named")
 
     def __init__(self, before: bytes, between: bytes, behind: bytes) -> None:
-        self._form = b"%b".join(piece.replace(b"%", b"%%") for piece in (before, between, behind))
-
-    def write(self, score: bytes, id: bytes) -> bytes:
-        return self._form % (score, id)
+        self.form = b"%b".join(piece.replace(b"%", b"%%") for piece in (before, between, behind))
+        self.named = self.form[:-1] + b',"id":%b}'
 
 
 _UNKNOWN: Any = object()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -15,7 +15,7 @@ from plimsoll.serving.pipeline import Reply
 _encoder = msgspec.json.Encoder()
 
 
-class Written(NamedTuple):
+class Written(msgspec.Struct, frozen=True, gc=False):
     """A response's body. ``json_bytes``: how much of it is JSON, where binary data follows; 0 where it is all JSON."""
 
     body: bytes
