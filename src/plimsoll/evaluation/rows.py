@@ -91,7 +91,7 @@ def _check_labels(task: str, scores: Floats, labels: Floats) -> None:
         return
     classes = 2 if scores.ndim == 1 else scores.shape[1]
     known = labels[~np.isnan(labels)]
-    wrong = known[~np.isin(known, np.arange(classes))]
+    wrong = known[(known != np.floor(known)) | (known < 0) | (known >= classes)]
     if len(wrong):
         raise UsageError(
             f"a label is {wrong[0]:g}; a {task} task of {classes} classes has the labels 0 to {classes - 1}",
