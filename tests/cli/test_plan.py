@@ -12,7 +12,7 @@ import pytest
 
 from plimsoll.capability import load
 from plimsoll.kernel.chain import Entry, Line
-from plimsoll.kernel.requirement import no_worse
+from plimsoll.kernel.requirement import at_most, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Block, Evidence
 from plimsoll.operations.planning.document import plan_of
@@ -104,3 +104,17 @@ def test_a_plan_without_rows_or_past_knows_nothing(orders: Path) -> None:
     plan = planned(orders, History(events_per_block=None, traffic_source="", spreads={}), Shadow(requires=(CLOSE,)))
     (found,) = plan["stages"][0]["requirements"]
     assert found["answer"] == "unknown" and found["power"] is None and plan["proposal"][0]["blocks"] == 10
+
+
+def test_a_rollout_of_one_stage_needs_no_plan(orders: Path) -> None:
+    """Live on the gate alone: nothing is foreseen, and nothing is proposed."""
+    plan = planned(orders, known(0.02))
+    assert plan["stages"] == [] == plan["proposal"] and plan["says"] == []
+
+
+def test_equal_blocks_and_a_limit_of_nothing_break_no_plan(orders: Path) -> None:
+    """A difference that never varies is known at block 10; a rate of exactly zero cannot be shown, and is said so."""
+    stage = Shadow(blocks=10, requires=(CLOSE, at_most("error_rate", 0.0)))
+    loss, errors = planned(orders, known(0.0), stage)["stages"][0]["requirements"]
+    assert loss["needs_blocks"] == 10 and loss["power"] == 1.0 and loss["catches_from"] == 0.02
+    assert errors["answer"] == "unknown"

@@ -119,3 +119,12 @@ def test_what_is_not_so_is_never_caught() -> None:
     for wrong in ({"sd": -1.0}, {"sd": math.nan}, {"rho": 1.0}):
         with pytest.raises(UsageError):
             power_over_blocks(**{"n": 20, "gap": 0.1, "sd": 0.1, "alpha": 0.05, **wrong})
+
+
+def test_a_stream_without_spread_is_known_at_once() -> None:
+    """All blocks equal: shown as soon as the sequence speaks, or never; nothing is NaN."""
+    usual = {"sd": 0.0, "alpha": ALPHA}
+    assert power_over_blocks(n=10, gap=0.01, **usual) == 1.0 and power_over_blocks(n=10, gap=-0.01, **usual) == 0.0
+    assert gap_over_blocks(n=10, sd=0.0, alpha=ALPHA, power=0.8) == 0.0
+    assert blocks_until_caught(effect=0.1, margin=0.02, most=30, **usual) == (10.0, 1.0)
+    assert blocks_until_caught(effect=0.01, margin=0.02, most=30, **usual) == (30.0, 0.0)

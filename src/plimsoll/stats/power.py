@@ -59,7 +59,7 @@ class _Spread(NamedTuple):
     @property
     def seen(self) -> float:
         """The spread seen, in true standard deviations."""
-        return math.sqrt(1.0 + self.step / self.sd**2)
+        return math.sqrt(1.0 + self.step / self.sd**2) if self.step else 1.0
 
     @property
     def seen_rho(self) -> float:
