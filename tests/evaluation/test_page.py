@@ -15,6 +15,7 @@ from plimsoll.evaluation import Calibration, evidence, measure, plots, report, s
 from plimsoll.evaluation.gauge import gauge
 from plimsoll.evaluation.suite.examination import Examination
 from plimsoll.evaluation.suite.failures import Case, Failures, Group
+from plimsoll.evaluation.suite.weak import Segment, Weak
 from plimsoll.kernel.manifest import Manifest, differences
 from plimsoll.kernel.requirement import at_least, better, no_worse
 from plimsoll.kernel.verdict import Evidence, Policy, Ruling, Verdict, judge
@@ -149,6 +150,19 @@ def test_the_worst_rows_are_shown_to_a_person(found: Any, verdict: Verdict) -> N
     page = written(found, verdict, examination=Examination(failures=seen))
     assert "&lt;u1&gt;" in page and "rain = 1" in page and "25.0 % of all log_loss" in page and "champion said" in page
     assert "most wrong" not in written(found, verdict)
+
+
+def test_weak_segments_are_shown_with_what_is_sure_about_them(found: Any, verdict: Verdict) -> None:
+    """Which were confirmed, and out of how many that were looked at."""
+    told = {"rows": 900, "share": 0.15, "inside": 0.6, "elsewhere": 0.5, "difference": 0.1, "blocks": 7}
+    segments = (
+        Segment(conditions=("origin = EWR", "rain <b>"), low=0.02, confirmed=True, **told),
+        Segment(conditions=("rain = 1",), low=None, confirmed=False, **told),
+    )
+    seen = Examination(weak=(Weak(metric="log_loss", against="champion", looked_at=4116, segments=segments),))
+    page = written(found, verdict, examination=seen)
+    assert "log_loss lost against the champion: 1 confirmed of 2 tested, 4,116 looked at" in page
+    assert "origin = EWR, rain &lt;b&gt;" in page and "+0.0200" in page and "not confirmed" in page
 
 
 def test_other_tasks_have_a_report_too() -> None:

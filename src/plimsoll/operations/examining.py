@@ -1,15 +1,19 @@
-"""A built release looked into: which rows it gets wrong, and what they share. For people; the gate judges elsewhere."""
+"""A built release looked into: where it is weak, and which rows it gets wrong. For people; the gate judges elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from plimsoll.capability import Capability
 from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.bins import Binned, binned
 from plimsoll.evaluation.suite.examination import Examination, losses_of
 from plimsoll.evaluation.suite.failures import Rows, failures
+from plimsoll.evaluation.suite.weak import Weak, weak_segments
 from plimsoll.operations.building import Built
 from plimsoll.operations.measuring import Scored, compared_groups
 
@@ -33,8 +37,25 @@ def examined(
     )
     parts = named_parts(built, answers, hidden)
     return Examination(
-        behaviours=came, groups=compared_groups(capability, answers), failures=failures(losses, metric, parts, rows)
+        behaviours=came,
+        groups=compared_groups(capability, answers),
+        failures=failures(losses, metric, parts, rows),
+        weak=_weak(capability, answers, metric, losses, parts),
     )
+
+
+def _weak(
+    capability: Capability, answers: Scored, metric: str, losses: NDArray[np.float64], parts: Binned
+) -> tuple[Weak, ...]:
+    """Where it loses, and where it loses against each comparator."""
+    y = answers.rows.y
+    _, first, codes = np.unique(answers.rows.blocks.astype(str), return_index=True, return_inverse=True)
+    place = np.argsort(np.argsort(first, kind="stable"), kind="stable")[codes]  # numbered in order of time
+    made = [weak_segments(metric, losses, place, parts)]
+    for role, scores in _told_apart(answers).items():
+        beside = losses_of(capability.task.kind, scores, y)[1]
+        made.append(weak_segments(metric, losses - beside, place, parts, against=role))
+    return tuple(made)
 
 
 def named_parts(built: Built, answers: Scored, hidden: Mapping[str, str]) -> Binned:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.failures import Failures
 from plimsoll.evaluation.suite.fairness import Fairness
+from plimsoll.evaluation.suite.weak import Weak
 from plimsoll.stats import METRICS
 
 Floats = NDArray[np.float64]
@@ -16,11 +17,13 @@ Floats = NDArray[np.float64]
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """``behaviours``: what came of each declared one. ``groups``: each requirement on groups, measured. ``failures``:
-    the worst rows and what they share; None where no outcome is known."""
+    the worst rows and what they share; None where no outcome is known. ``weak``: segments searched for, by loss
+    and by loss against each comparator."""
 
     behaviours: tuple[Behaved, ...] = ()
     groups: tuple[Fairness, ...] = ()
     failures: Failures | None = None
+    weak: tuple[Weak, ...] = ()
 
 
 LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "mae"}
