@@ -99,6 +99,7 @@ capability = Capability(
             change={"carrier_delays_late_today_mean": lambda rows: rows["carrier_delays_late_today_mean"] + 0.2},
             goes="up",
             within=0.02,
+            fails=0.15,  # trees split where few rows are: up to one row in ten goes the wrong way by more
         ),
     ],
     answer=Answer(abstain_below=0.55),
