@@ -17,17 +17,24 @@ if TYPE_CHECKING:
     from plimsoll.stats.bootstrap import block_bootstrap
     from plimsoll.stats.bounded import bounded_sequence
     from plimsoll.stats.change import Detection, mean_detector, rate_detector
+    from plimsoll.stats.covariates import Adjusted, cuped
     from plimsoll.stats.dependence import inflation, lag1
+    from plimsoll.stats.discordance import Discordance, mcnemar
     from plimsoll.stats.evalue import discoveries, log_mean, log_of_p, log_product, p_value
     from plimsoll.stats.interval import Interval, exact_rate, t_interval
     from plimsoll.stats.metric import Metric, Sums, row_bounds
     from plimsoll.stats.metrics import METRICS
+    from plimsoll.stats.paired_auc import delong
     from plimsoll.stats.planner import blocks_needed, rate_events_needed
+    from plimsoll.stats.quantiles import quantile_interval
+    from plimsoll.stats.ratios import Totals, ratio_interval
     from plimsoll.stats.resample import BlockValue, jackknife_blocks
     from plimsoll.stats.sequence import mean_sequence
     from plimsoll.stats.split import split_evidence
     from plimsoll.stats.statistic import Statistic, merged, pseudo_values, statistic_of, value_of
     from plimsoll.stats.two_rates import difference_sequence, ratio_sequence
+    from plimsoll.stats.unpaired import welch
+    from plimsoll.stats.weighting import stratified_mean, weighted_mean
 
 
 _HOMES = {
@@ -35,6 +42,17 @@ _HOMES = {
     "rate_sequence": "betting",
     "bounded_sequence": "bounded",
     "block_bootstrap": "bootstrap",
+    "Adjusted": "covariates",
+    "cuped": "covariates",
+    "Discordance": "discordance",
+    "mcnemar": "discordance",
+    "delong": "paired_auc",
+    "quantile_interval": "quantiles",
+    "Totals": "ratios",
+    "ratio_interval": "ratios",
+    "welch": "unpaired",
+    "stratified_mean": "weighting",
+    "weighted_mean": "weighting",
     "Detection": "change",
     "mean_detector": "change",
     "rate_detector": "change",
@@ -69,15 +87,20 @@ _HOMES = {
 
 __all__ = [
     "METRICS",
+    "Adjusted",
     "BlockValue",
     "Detection",
+    "Discordance",
     "Interval",
     "Metric",
     "Statistic",
     "Sums",
+    "Totals",
     "block_bootstrap",
     "blocks_needed",
     "bounded_sequence",
+    "cuped",
+    "delong",
     "difference_sequence",
     "discoveries",
     "exact_rate",
@@ -87,21 +110,27 @@ __all__ = [
     "log_mean",
     "log_of_p",
     "log_product",
+    "mcnemar",
     "mean_detector",
     "mean_sequence",
     "merged",
     "p_value",
     "pseudo_values",
+    "quantile_interval",
     "quantile_sequence",
     "rate_detector",
     "rate_events_needed",
     "rate_sequence",
+    "ratio_interval",
     "ratio_sequence",
     "row_bounds",
     "split_evidence",
     "statistic_of",
+    "stratified_mean",
     "t_interval",
     "value_of",
+    "weighted_mean",
+    "welch",
 ]
 
 __getattr__ = names_of(__name__, _HOMES)
