@@ -12,7 +12,7 @@ import pytest
 
 from plimsoll.capability import load
 from plimsoll.kernel.chain import Entry, Line
-from plimsoll.kernel.requirement import at_most, no_worse
+from plimsoll.kernel.requirement import at_most, better, equivalent, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Block, Evidence
 from plimsoll.operations.planning.document import plan_of
@@ -118,3 +118,19 @@ def test_equal_blocks_and_a_limit_of_nothing_break_no_plan(orders: Path) -> None
     loss, errors = planned(orders, known(0.0), stage)["stages"][0]["requirements"]
     assert loss["needs_blocks"] == 10 and loss["power"] == 1.0 and loss["catches_from"] == 0.02
     assert errors["answer"] == "unknown"
+
+
+def test_every_kind_of_requirement_is_foreseen_or_said_not_to_be(orders: Path) -> None:
+    """Equivalence takes longer than no worse; a gain is foreseen of a candidate like the last; two rates are not."""
+    asked = (
+        CLOSE,
+        equivalent("log_loss", margin=0.02, than="champion"),
+        better("log_loss", than="champion"),
+        no_worse("error_rate", margin=0.01, than="champion"),
+    )
+    past = Spread(sd=0.02, rho=0.1, mean=-0.03, blocks=14, source="the gate of v1, 14 blocks")
+    history = History(events_per_block=900, traffic_source="the gate", spreads={key_of(CLOSE): past})
+    close, same, gain, rates = planned(orders, history, Shadow(blocks=10, requires=asked))["stages"][0]["requirements"]
+    assert same["needs_blocks"] > close["needs_blocks"] and same["power"] < close["power"]
+    assert gain["candidate"] == "one like the last" and gain["needs_blocks"] < 30 and gain["fault"] == 0.02
+    assert rates["answer"] == "unknown" and "not foreseen" in rates["source"]

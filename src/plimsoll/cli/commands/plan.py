@@ -109,12 +109,11 @@ def _lines(r: dict[str, Any]) -> list[str]:
         return [f"unknown: {r['source']}"]
     rate = r["over"] == "events"
     number = share if rate else figure
-    who = "a healthy release" if rate else "an equal candidate"
     wanted = "a year would not do" if r["needs_blocks"] is None else f"it takes {r['needs_blocks']} blocks for 80%"
     sees = "nothing" if r["catches_from"] is None else number(r["catches_from"])
     shown = f", {r['fault_answers']:,.0f} answers shown" if r["fault_answers"] else ", nobody is shown one"
     lines = [
-        f"{who} passes {r['power']:.0%} of the time, {r['power_at_deadline']:.0%} by the deadline; {wanted}",
+        f"{r['candidate']} passes {r['power']:.0%} of the time, {r['power_at_deadline']:.0%} by the deadline; {wanted}",
         f"the smallest fault it sees: {sees}",
         f"a fault of {number(r['fault'])} that begins here: {r['caught']:.0%} caught, after {r['fault_blocks']:.1f} "
         f"blocks{shown}",

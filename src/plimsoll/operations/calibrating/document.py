@@ -3,6 +3,7 @@ with the reason."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, median
@@ -17,9 +18,11 @@ from plimsoll.operations.calibrating.line import TWIN
 from plimsoll.operations.calibrating.mutants import MUTANTS, Mutant
 from plimsoll.operations.calibrating.running import Results
 from plimsoll.operations.calibrating.trial import Tried
+from plimsoll.stats.dependence import PRIOR_RHO
 from plimsoll.stats.interval import exact_rate
 from plimsoll.stats.planner import POWER
 from plimsoll.stats.power import gap_over_blocks
+from plimsoll.stats.special import normal_quantile, t_quantile
 
 CAUGHT = 0.8
 """From this share of its starts on a mutant counts as caught."""
@@ -119,7 +122,7 @@ def _kept_in(missed: Sequence[Tried]) -> list[str]:
     ):
         of = [t for t in missed if t.end == end]
         if of:
-            found.append(f"{said} ({len(of)} of {len(missed)} times; {of[0].reason})")
+            found.append(f"{said} ({len(of)} of {len(missed)} times; {of[0].reason.partition(' (')[0]})")
     return found
 
 
@@ -141,7 +144,7 @@ def _sees(r: Requirement, mutant: Mutant) -> bool:
 
 def _compared(asked: Sequence[Requirement]) -> list[Requirement]:
     """With the champion, over all rows: what the truth of a trial is known for."""
-    return [r for r in asked if r.compares and not r.by and r.than == "champion"]
+    return [r for r in asked if r.kind in ("no_worse", "equivalent") and not r.by and r.than == "champion"]
 
 
 def _cost(capability: Capability, r: Requirement, tried: Sequence[Tried]) -> str:
@@ -152,11 +155,24 @@ def _cost(capability: Capability, r: Requirement, tried: Sequence[Tried]) -> str
     name = r.definition.name
     if effect <= r.limit:
         return f"it costs {figure(effect, r.limit)} of {name}, and {figure(r.limit)} is allowed"
-    blocks = sum(s.blocks for s in capability.stages if s.kind != "live")
-    longest = sum(s.deadline_blocks for s in capability.stages if s.kind == "shadow") or blocks
-    alpha = capability.policy.alpha / max(1, required(capability.stages))
-    sees = r.limit + gap_over_blocks(n=longest, sd=sd, alpha=alpha, power=POWER)
+    where, blocks, sees = _sight(capability, r, tried, sd)
     return (
         f"it costs {figure(effect)} of {name}, more than the {figure(r.limit)} that is allowed, but varies by {figure(sd)} from "
-        f"block to block: {longest} blocks show 4 times in 5 what costs {figure(sees)} or more"
+        f"block to block: {blocks} blocks of {where} show 4 times in 5 what costs {figure(sees)} or more"
     )
+
+
+def _sight(capability: Capability, r: Requirement, tried: Sequence[Tried], sd: float) -> tuple[str, int, float]:
+    """Where most of the trials that were not caught ended, its blocks, and the smallest loss that those convict."""
+    policy, missed = capability.policy, [t for t in tried if not t.caught]
+    if 2 * sum(t.end == "not gated" for t in missed) > len(missed):
+        blocks = capability.split.gate_blocks
+        alpha = policy.alpha / max(1, len(set(capability.gate)))
+        widened = math.sqrt((1.0 + PRIOR_RHO) / (1.0 - PRIOR_RHO))
+        reach = t_quantile(1.0 - alpha, blocks - 1) + normal_quantile(POWER)
+        return "the gate", blocks, r.limit + sd / math.sqrt(blocks) * widened * reach
+    trial = [s for s in capability.stages if s.kind != "live"]
+    blocks = next((s.deadline_blocks for s in trial), capability.split.gate_blocks)
+    alpha = policy.alpha / max(1, required(capability.stages))
+    seen = gap_over_blocks(n=blocks, sd=sd, alpha=alpha, power=POWER, planned=policy.planned_blocks)
+    return (trial[0].name if trial else "the gate"), blocks, r.limit + seen

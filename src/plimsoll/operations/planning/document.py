@@ -109,7 +109,7 @@ def _says(judged: Judged, proposal: Sequence[dict[str, Any]], history: History) 
     if proposal and judged and proposal[0]["blocks"] != judged[0][0].blocks:
         stage = judged[0][0]
         found.append(
-            f"{stage.name}: {proposal[0]['blocks']} blocks instead of {stage.blocks} would decide about an equal candidate "
+            f"{stage.name}: {proposal[0]['blocks']} blocks instead of {stage.blocks} would decide "
             f"{POWER:.0%} of the time"
         )
     return list(dict.fromkeys(found))

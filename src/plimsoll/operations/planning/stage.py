@@ -36,7 +36,7 @@ Answer = Literal["decides", "slow", "cannot", "unknown"]
 
 
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
-    """One requirement in one stage. ``needs_blocks``: until an equal candidate (a healthy one) is shown to hold with
+    """One requirement in one stage. ``needs_blocks``: until the ``candidate`` is shown to hold with
     POWER, over all stages of the sequence; None beyond a year. ``power`` and ``power_at_deadline``: of that candidate.
     ``passes_up_to`` and ``catches_from``: the largest effect that still passes, and the smallest that fails, 4 times in 5
     by the deadline; in between it ends undecided. ``fault``: the size foreseen; ``caught``: the chance that it is found by
@@ -48,6 +48,7 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     over: Literal["blocks", "events"]
     answer: Answer
     source: str
+    candidate: str = "a healthy release"
     assumed: bool
     sd: float | None = None
     rho: float | None = None
@@ -83,6 +84,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 def foreseen(requirement: Requirement, terms: Terms) -> Foreseen:
     """What ``requirement`` can show in this stage."""
+    if requirement.operational and requirement.compares:
+        said = "two rates are compared by the events of both, and how long that takes is not foreseen"
+        return Foreseen(requirement=str(requirement), over="events", answer="unknown", source=said, assumed=False)
     if requirement.operational:
         return _over_events(requirement, terms)
     spread = terms.history.spreads.get(key_of(requirement))
@@ -93,15 +97,16 @@ def foreseen(requirement: Requirement, terms: Terms) -> Foreseen:
 
 
 def _over_blocks(r: Requirement, t: Terms, spread: Spread) -> Foreseen:
-    # An equal candidate, where it compares; one that is as it was, where a level is asked for.
-    effect = 0.0 if r.compares else r.sign * spread.mean
-    limit = r.sign * r.limit
     sd, rho = spread.sd, spread.rho
+    candidate, effect = _candidate(r, spread)
+    limit = r.sign * r.limit
     asked, last = t.before + t.stage.blocks, t.before + t.stage.deadline_blocks
+    two_sided = r.kind == "equivalent"  # both sides have to be shown, and an equal candidate misses either as easily
+    power = 0.5 + 0.5 * POWER if two_sided else POWER
     needs = blocks_needed(
-        effect=effect, margin=limit, alpha=t.alpha, power=POWER, most=MOST_BLOCKS, sd=sd, rho=rho, planned=t.planned
+        effect=effect, margin=limit, alpha=t.alpha, power=power, most=MOST_BLOCKS, sd=sd, rho=rho, planned=t.planned
     )
-    fault = FAULT_OF_MARGIN * r.limit if r.compares else limit + 2.0 * abs(limit - effect)
+    fault = _fault(r, limit, effect, spread)
     waited, caught = blocks_until_caught(
         effect=fault,
         margin=limit,
@@ -113,32 +118,50 @@ def _over_blocks(r: Requirement, t: Terms, spread: Spread) -> Foreseen:
         planned=t.planned,
     )
     answers = waited * t.shown_per_block
+
+    def passes(n: int) -> float:
+        one = power_over_blocks(n=n, gap=limit - effect, alpha=t.alpha, sd=sd, rho=rho, planned=t.planned)
+        return max(0.0, 2.0 * one - 1.0) if two_sided else one
+
+    def shows(alpha: float) -> float:
+        return gap_over_blocks(n=last, alpha=alpha, power=POWER, sd=sd, rho=rho, planned=t.planned)
+
     return Foreseen(
         requirement=str(r),
         over="blocks",
         answer=_answer(needs, asked, last),
+        candidate=candidate,
         source=spread.source,
         assumed=spread.assumed,
-        sd=spread.sd,
-        rho=spread.rho,
+        sd=sd,
+        rho=rho,
         design_effect=spread.design_effect,
         needs_blocks=needs,
-        power=power_over_blocks(n=asked, gap=limit - effect, alpha=t.alpha, sd=sd, rho=rho, planned=t.planned),
-        power_at_deadline=power_over_blocks(
-            n=last, gap=limit - effect, alpha=t.alpha, sd=sd, rho=rho, planned=t.planned
-        ),
-        passes_up_to=_finite(
-            limit - gap_over_blocks(n=last, alpha=t.alpha, power=POWER, sd=sd, rho=rho, planned=t.planned)
-        ),
-        catches_from=_finite(
-            limit + gap_over_blocks(n=last, alpha=t.fail_alpha, power=POWER, sd=sd, rho=rho, planned=t.planned)
-        ),
+        power=passes(asked),
+        power_at_deadline=passes(last),
+        passes_up_to=_finite(limit - shows(t.alpha)),
+        catches_from=_finite(limit + shows(t.fail_alpha)),
         fault=fault,
         caught=caught,
         fault_blocks=waited,
         fault_answers=answers,
         bad_answers=answers * min(1.0, fault) if _counts_answers(r) else None,
     )
+
+
+def _candidate(r: Requirement, spread: Spread) -> tuple[str, float]:
+    """Whose passing is foreseen, and how much worse it is: an equal one where it has to be no worse; where it has to be better,
+    or a level is asked for, one that is as the last was."""
+    if r.compares and r.kind != "better":
+        return "an equal candidate", 0.0
+    return "one like the last", spread.mean if r.compares else r.sign * spread.mean
+
+
+def _fault(r: Requirement, limit: float, effect: float, spread: Spread) -> float:
+    """The loss that is foreseen: some margins; a day's usual variation where no loss is allowed; twice the room of a level."""
+    if not r.compares:
+        return limit + 2.0 * abs(limit - effect)
+    return FAULT_OF_MARGIN * r.limit if r.limit > 0.0 else spread.sd
 
 
 def _over_events(r: Requirement, t: Terms) -> Foreseen:
