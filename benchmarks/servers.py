@@ -44,15 +44,19 @@ def question(row: int, *, shop: bool = False, number: str = NUMBER) -> str:
 
 
 @contextmanager
-def ours(folder: Path, policies: str, *, again: bool = False, grpc_port: int | None = None) -> Iterator[Target]:
-    """Ours with these policies. ``again``: the same thousand questions over and over, ids and all."""
+def ours(
+    folder: Path, policies: str, *, again: bool = False, grpc_port: int | None = None, wait_ms: float | None = None
+) -> Iterator[Target]:
+    """Ours with these policies. ``again``: the same thousand questions over and over, ids and all. ``wait_ms``: the
+    longest wait that is tolerated, where it is not the default."""
     command: list[object] = [sys.executable, "-m", "benchmarks.scripts.serving_ours", "serve", folder, policies]
     command += [] if grpc_port is None else [grpc_port]
     lookup = "lookup" in policies
     headers = {}
     if "key" in policies:
         headers["authorization"] = f"Bearer {(folder / ('lookup' if lookup else 'plain') / 'credential').read_text()}"
-    with collector() as endpoint, started(command, env=os.environ | {"OTLP": endpoint}) as (pid, port):
+    wait = {} if wait_ms is None else {"WAIT_MS": str(wait_ms)}
+    with collector() as endpoint, started(command, env=os.environ | {"OTLP": endpoint} | wait) as (pid, port):
         bodies = [question(i, shop=lookup, number=f"{i}" if again else NUMBER) for i in range(BODIES)]
         target = Target(pid, port, f"/v2/models/{NAME}/infer", bodies, headers)
         first_answer(target)

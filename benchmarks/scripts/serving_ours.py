@@ -3,7 +3,8 @@
 ``python -m benchmarks.scripts.serving_ours build FOLDER`` makes two homes in it, each with a release that is live:
 ``plain``, whose caller sends all features, and ``lookup``, where four more are looked up by the shop that is sent.
 ``… serve FOLDER POLICIES`` serves one of them with the policies that are named (``key,limit,lookup,cache,trace,disk``)
-and prints its port; ``OTLP`` in the environment is where traces go. ``… serve FOLDER POLICIES GRPC_PORT`` speaks gRPC, too.
+and prints its port; ``OTLP`` in the environment is where traces go, ``WAIT_MS`` the longest wait. ``… serve FOLDER
+POLICIES GRPC_PORT`` speaks gRPC, too.
 """
 
 from __future__ import annotations
@@ -139,7 +140,10 @@ def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
     declared = capability(home, policies)
     catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
     log = SegmentLog(home / f"events-{os.getpid()}", durability="disk" if "disk" in policies else "process")
-    limits = Limits(requests_per_s=1e6, concurrent=5_000) if "limit" in policies else Limits()
+    wait_ms = float(os.environ.get("WAIT_MS", Limits().wait_ms))
+    limits = Limits(wait_ms=wait_ms)
+    if "limit" in policies:
+        limits = Limits(wait_ms=wait_ms, requests_per_s=1e6, concurrent=5_000)
     admission = open_admission(Access(required="key" in policies), limits, catalog.access, home / "pepper")
     tracer = open_tracer(Tracing(endpoint=os.environ["OTLP"], share=0.01)) if "trace" in policies else None
     house = House(

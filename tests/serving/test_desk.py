@@ -96,3 +96,29 @@ def test_where_more_wait_than_fit_a_turn_people_go_before_batches(yard: Any) -> 
 
     order = [int(unit[1:]) for unit in asyncio.run(asked())]
     assert order == [*range(600, 700), *range(600)]
+
+
+def test_a_turn_has_so_many_questions_and_not_so_many_requests(yard: Any) -> None:
+    """Large requests do not go together where a small one would wait for all of them."""
+    row = yard.release()
+    yard.fleet.ensure([row])
+
+    async def asked() -> list[int]:
+        desk = Desk(
+            pipeline=yard.pipeline(),
+            log=yard.log,
+            maker=QuestionMaker(yard.capability),
+            now=lambda: datetime.now(UTC),
+            deployment=lambda: live(row.digest),
+            metrics=Metrics("parcel-late"),
+        )
+        askings = [Awaited([parcel(n + i) for i in range(300)], Waiting(0)) for n in (0, 300, 600)]
+        for asking in askings:
+            desk.put(asking)
+        await asyncio.gather(*(asking.future for asking in askings))
+        await desk.close()
+        return [len({str(reply.event.at) for reply in asking.future.result()}) for asking in askings] + [
+            len({str(reply.event.at) for asking in askings for reply in asking.future.result()})
+        ]
+
+    assert asyncio.run(asked()) == [1, 1, 1, 3]

@@ -27,13 +27,13 @@ from plimsoll.serving.asking import Asking
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.pipeline import Decided, Pipeline, Reply
 from plimsoll.serving.questions import QuestionMaker
-from plimsoll.serving.refusals import TooLate
+from plimsoll.serving.refusals import Full, TooLate
 
 _log = logging.getLogger(__name__)
 
 _TOGETHER = 512
-"""Events that others are asked about at once, the most requests of a turn, and the most rows that are answered on the
-loop's thread."""
+"""Events that others are asked about at once, the most questions of a turn of several requests, and the most that are
+answered on the loop's thread."""
 
 
 class Desk:
@@ -80,11 +80,11 @@ class Desk:
         return self._waiting
 
     def put(self, asking: Asking) -> None:
-        """Answer it with the next turn. Raises Unavailable when too many wait, UsageError when a row names no unit, and
+        """Answer it with the next turn. Raises Full when too many wait, UsageError when a row names no unit, and
         what its ticket does when it has more rows than it may."""
         rows = len(asking.rows)
         if self._waiting + rows > self._most_waiting:
-            raise Unavailable(f"{self._waiting} questions are waiting already; the limit is {self._most_waiting}")
+            raise Full(f"{self._waiting} questions are waiting already; the limit is {self._most_waiting}")
         if asking.packed is None:  # packed ones were read as nothing but their numbers and their unit
             self._maker.check(asking)
         if rows > 1:  # it was admitted for one, before its body was read
@@ -123,10 +123,12 @@ class Desk:
         askings, self._askings = self._askings, []
         if any(asking.ticket.deadline_s for asking in askings):
             askings = self._in_time(askings)
-        if len(askings) > _TOGETHER:
+        if self._waiting > _TOGETHER and len(askings) > 1:
             askings.sort(key=lambda asking: -asking.ticket.priority)  # stable: first come, first served among equals
-            askings, self._askings = askings[:_TOGETHER], askings[_TOGETHER:]
-            self._loop.call_soon(self._begin)
+            end = _fitting(askings)
+            askings, self._askings = askings[:end], askings[end:]
+            if self._askings:
+                self._loop.call_soon(self._begin)
         return askings
 
     def _in_time(self, askings: Sequence[Asking]) -> list[Asking]:
@@ -270,3 +272,13 @@ class Desk:
             await self._quiet.wait()
         self._answerer.shutdown()
         self._looker.shutdown()
+
+
+def _fitting(askings: Sequence[Asking]) -> int:
+    """How many of them have no more questions than a turn takes; the first one has its turn, however many it has."""
+    rows = len(askings[0].rows)
+    for i, asking in enumerate(askings[1:], 1):
+        rows += len(asking.rows)
+        if rows > _TOGETHER:
+            return i
+    return len(askings)

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from plimsoll.capability import Capability
+from plimsoll.kernel.access import Priority
 from plimsoll.serving import plain
+from plimsoll.serving.admission import Overload
+from plimsoll.serving.admission.headers import PRIORITY, priority_of
 from plimsoll.serving.asking import Asking
 from plimsoll.serving.conduct import all_answered
 from plimsoll.serving.form import Form
@@ -16,6 +19,8 @@ from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.oip import InferRequest, Lane, Written
 from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal
+from plimsoll.serving.resting import Resting
 from plimsoll.serving.seams import Admission, Door, Headers, Tracer
 
 _MOST_HEADS = 1_024
@@ -86,25 +91,28 @@ class PlainRoute:
 
 
 class Head(NamedTuple):
-    """The head of a hot request: where it goes, its headers and the door for them, how long its body is, and its
-    Idempotency-Key."""
+    """The head of a hot request: where it goes, its headers and the door for them, how long its body is, its
+    Idempotency-Key, and how urgent it says it is."""
 
     route: Route
     headers: list[tuple[bytes, bytes]]
     door: Door
     length: int
     key: str | None = None
+    priority: Priority = "interactive"
 
 
 class Gate:
-    """The hot routes of a server, and the heads of hot requests that were parsed before.
+    """The hot routes of a server, the heads of hot requests that were parsed before, and who is turned away.
 
     A client sends the same head with every request, but for the length. One that was parsed before, byte for byte,
     means the same again, whichever connection it comes on: it need not be parsed a second time.
     """
 
-    def __init__(self, counters: Sequence[Counter], *, body_limit_bytes: int) -> None:
+    def __init__(self, counters: Sequence[Counter], *, body_limit_bytes: int, overload: Overload | None = None) -> None:
         self.body_limit_bytes = body_limit_bytes
+        self.overload = overload
+        self.resting = Resting()
         self.heads: dict[bytes, Head] = {}
         self._routes: dict[bytes, Route] = {}
         for counter in counters:
@@ -115,6 +123,7 @@ class Gate:
             self._routes[b"/v1/capabilities/" + name + b"/ask"] = PlainRoute(counter, ask, plain.inputs)
         self._date: list[tuple[bytes, bytes]] = []
         self._front = b""
+        self._refusal: tuple[list[tuple[bytes, bytes]], str, bytes] = ([], "", b"")
 
     def hot(self, method: bytes, url: bytes, version: str, headers: Headers) -> Head | None:
         """Where a request goes that has nothing unusual about it; None for all that the ASGI application answers."""
@@ -122,17 +131,20 @@ class Gate:
         if route is None or method != b"POST" or version != "1.1":
             return None
         length, key = -1, None
+        priority: Priority = "interactive"
         for name, value in headers:
             if name == b"content-length":
                 length = int(value)
             elif name == b"idempotency-key" and key is None:
                 key = value.decode("latin-1")
+            elif name == PRIORITY:
+                priority = priority_of(value, "interactive")
             elif name in _UNUSUAL or (name in _USUAL and value.lower() not in _USUAL[name]):
                 return None
         if not 0 <= length <= self.body_limit_bytes:
             return None
         counter, headers = route.counter, list(headers)
-        return Head(route, headers, counter.admission.door(headers, counter.capability.name), length, key)
+        return Head(route, headers, counter.admission.door(headers, counter.capability.name), length, key, priority)
 
     def learn(self, raw: bytes, head: Head) -> None:
         if len(raw) <= _LONGEST_HEAD and head.key is None:  # a key is another one each time
@@ -147,6 +159,21 @@ class Gate:
             lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
             self._front = b"HTTP/1.1 200 OK\r\n" + lines + b"content-type: application/json\r\ncontent-length: "
         return self._front
+
+    def turned_away(self, overload: Overload, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The whole response to one that is turned away; made anew when the date or the time to wait changes."""
+        overload.shed += 1
+        error = overload.refusal()
+        date, wait_s, response = self._refusal
+        headers = headers_of_refusal(error)
+        if date is not default_headers or wait_s != headers["retry-after"]:
+            body = body_of_refusal(error)
+            lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
+            lines += "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+            about = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+            response = b"HTTP/1.1 503 Service Unavailable\r\n" + lines + about + body
+            self._refusal = default_headers, headers["retry-after"], response
+        return response
 
 
 _UNUSUAL = frozenset(

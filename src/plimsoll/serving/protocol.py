@@ -4,6 +4,9 @@ What is hot (``Gate.hot``) goes straight to the desk and its response straight t
 whatever is unusual about a request, goes to the ASGI application as it always did. Both share one line, so that
 responses leave in the order of the requests (RFC 9112, section 9.3.2).
 
+While a queue stands (``admission.overload``) a request that does not fit is refused before anything of it is looked at,
+and its connection rests.
+
 What uvicorn's protocol leaves open is closed here: heads have a limit (431), a request must arrive in time (408), a
 client that does not read is not read from, and after a fatal error nothing of the connection is believed any more.
 """
@@ -22,11 +25,12 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from plimsoll.errors import PlimsollError, Unavailable
+from plimsoll.serving.admission import Overload
 from plimsoll.serving.gate import Gate, Head, problem
 from plimsoll.serving.idempotency import FirstAnswer
 from plimsoll.serving.oip import Written
 from plimsoll.serving.pipeline import Reply
-from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal, status_of
+from plimsoll.serving.refusals import Full, body_of_refusal, headers_of_refusal, status_of
 from plimsoll.serving.seams import OPEN, Span, Ticket
 
 _log = logging.getLogger(__name__)
@@ -160,6 +164,8 @@ class HotProtocol(HttpToolsProtocol):
         self._dead = False  # nothing more is read
         self._stopping = False  # close when the line is empty
         self._swept = (0, 0)  # messages begun at the last sweep, and sweeps since
+        self._rests = False  # it was turned away, and is not read from
+        self._woken = -1  # in which tick of those who rest
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -262,6 +268,9 @@ class HotProtocol(HttpToolsProtocol):
 
     def _ask(self, head: Head, body: bytes) -> None:
         """Admit the request and put it at the desk; its answer comes to ``respond``."""
+        overload = self._gate.overload
+        if overload is not None and overload.standing and self._turned_away(head, overload):
+            return
         counter = head.route.counter
         span = None
         if counter.tracer is not None:
@@ -272,6 +281,8 @@ class HotProtocol(HttpToolsProtocol):
             asked = HotRequest(self, head, OPEN, span)
             self._line.append(asked)
             asked.failed(error)
+            if overload is not None and overload.standing and not self._line:
+                self._rest()
             return
         asked = HotRequest(self, head, ticket, span)
         self._line.append(asked)
@@ -285,9 +296,36 @@ class HotProtocol(HttpToolsProtocol):
             asked.rows, asked.anonymous, asked.request, asked.packed = head.route.read(body)
             counter.put(asked)
         except Exception as error:  # noqa: BLE001 - a supervisor: one request's failure is no other's
+            if overload is not None and isinstance(error, Full):
+                overload.overflowed()
             asked.failed(error)
         if len(self._line) >= MOST_PIPELINED:
             self.flow.pause_reading()
+
+    def _turned_away(self, head: Head, overload: Overload) -> bool:
+        """Whether the request is refused unread; what was asked before on this connection must be answered first."""
+        late = self._woken == self._gate.resting.ticks
+        if self._line or self._stopping or not overload.turns_away(head.priority, late=late):
+            return False
+        self.transport.write(self._gate.turned_away(overload, self.server_state.default_headers))
+        head.route.counter.metrics.refused(503)
+        self.server_state.total_requests += 1
+        self._rest()
+        return True
+
+    def _rest(self) -> None:
+        """Who comes back at once is not heard at once."""
+        if not self._rests:
+            self._rests = True
+            self.flow.pause_reading()
+            self._gate.resting.add(self)
+
+    def wake(self) -> None:
+        """The rest is over: what lies there was sent meanwhile."""
+        self._rests = False
+        self._woken = self._gate.resting.ticks
+        if not self.transport.is_closing() and not self.flow.write_paused:
+            self.flow.resume_reading()
 
     def _cold(self) -> None:
         """Leave the request to the ASGI application: now, or when those before it are answered."""
@@ -359,7 +397,7 @@ class HotProtocol(HttpToolsProtocol):
                 return
         if not line and self._stopping and self._between:
             self.transport.close()
-        elif len(line) < MOST_PIPELINED and not self.flow.write_paused:
+        elif len(line) < MOST_PIPELINED and not self.flow.write_paused and not self._rests:
             self.flow.resume_reading()
 
     def _write(self, response: Response) -> None:
@@ -422,7 +460,7 @@ class HotProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if len(self._line) < MOST_PIPELINED:
+        if len(self._line) < MOST_PIPELINED and not self._rests:
             self.flow.resume_reading()
 
     def sweep(self) -> None:
@@ -430,7 +468,7 @@ class HotProtocol(HttpToolsProtocol):
         messages, sweeps = self._swept
         sweeps = sweeps + 1 if messages == self._messages else 0
         self._swept = (self._messages, sweeps)
-        if self._line and not self.flow.write_paused and self._between:
+        if self._rests or (self._line and not self.flow.write_paused and self._between):
             return  # it is the server's turn
         if self.flow.write_paused:
             if sweeps >= RECEIVE_S:

@@ -31,6 +31,10 @@ class Limited(Unavailable):
     """This caller asks more than it may: 429. Others are answered."""
 
 
+class Full(Unavailable):
+    """There is no room for so many questions, whoever asks: 503."""
+
+
 class TooLate(Unavailable):
     """The caller's time was over before there was an answer: 504."""
 

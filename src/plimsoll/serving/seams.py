@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from plimsoll.kernel import access
 from plimsoll.kernel.records import Action, Answer
 from plimsoll.serving.admission.loopback import from_this_machine, only_here
+from plimsoll.serving.admission.overload import Overload
 from plimsoll.serving.replica import Loaded
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -59,6 +60,11 @@ class Door(Protocol):
 
 class Admission(Protocol):
     """Says who asks, and whether they may now."""
+
+    @property
+    def overload(self) -> Overload | None:
+        """What counts who is inside, so that an edge may turn somebody away before it reads what is asked."""
+        ...
 
     def admit(self, headers: Headers, capability: str, action: access.Action = "ask") -> Ticket:
         """A ticket. Raises Unauthenticated (401), Refused (403), Limited (429), TooLate (504) or Unavailable (503); then
@@ -111,6 +117,8 @@ class AnyDoor:
 
 class OpenAdmission:
     """Everybody may, always: what a server on the loopback interface has until keys are configured."""
+
+    overload: Final = None
 
     def admit(self, headers: Headers, capability: str, action: access.Action = "ask") -> OpenTicket:
         return OPEN

@@ -214,7 +214,11 @@ class Server:
     async def run(self, listener: socket.socket | None = None) -> None:
         """Serve until told to stop (SIGTERM, SIGINT, or ``stop``): not ready any more, then drained, then done."""
         listener = listener or self.listen()
-        gate = Gate(list(self.counters.values()), body_limit_bytes=self.settings.body_limit_bytes)
+        gate = Gate(
+            list(self.counters.values()),
+            body_limit_bytes=self.settings.body_limit_bytes,
+            overload=self.admission.overload,
+        )
         config = uvicorn.Config(
             self.app,
             loop="none",

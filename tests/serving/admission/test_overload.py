@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 
@@ -49,6 +50,42 @@ def test_at_twice_the_capacity_the_goodput_stays_and_the_wait_is_bounded() -> No
     assert sorted(stays)[int(len(stays) * 0.99)] <= 0.2 * 2
 
 
+def test_a_server_that_answers_in_turns_is_seen_through() -> None:
+    """Nobody is inside between two turns, and what came during one has waited unread: the target holds for all of it."""
+    clocks = Clocks()
+    overload = Overload(target_s=0.02, most=10_000, now=clocks.monotonic)
+    capacity_per_s, start = 10_000.0, clocks.passed_s
+    came_s, waits = start, []
+    while clocks.passed_s < start + 5:
+        turn = []
+        while came_s <= clocks.passed_s:
+            with contextlib.suppress(Unavailable):
+                overload.enter("interactive", clocks.passed_s)
+                turn.append((came_s, clocks.passed_s))
+            came_s += 1 / (2 * capacity_per_s)
+        clocks.passed_s += max(1, len(turn)) / capacity_per_s
+        for came, entered in turn:
+            overload.leave(entered)
+            if came >= start + 1:  # by then it has been noticed
+                waits.append(clocks.passed_s - came)
+    assert len(waits) >= 0.9 * 4 * capacity_per_s
+    assert sorted(waits)[int(len(waits) * 0.99)] <= 0.02 * 1.5
+
+
+def test_the_queue_stands_until_nobody_is_turned_away() -> None:
+    """What is let in meanwhile waits briefly, which says nothing about those who are not."""
+    clocks = Clocks()
+    overload = Overload(target_s=0.1, most=1000, now=clocks.monotonic)
+    overload.standing = True
+    for asked, stands in ((1, True), (0, False)):
+        overload.shed += asked
+        for _ in range(12):
+            overload.enter("interactive", clocks.passed_s)
+            clocks.passed_s += 0.009
+            overload.leave(clocks.passed_s - 0.009)
+        assert overload.standing is stands
+
+
 def test_below_the_capacity_nobody_is_shed() -> None:
     """At 80 %, and at a trickle."""
     for offered in (800, 5):
@@ -86,7 +123,7 @@ def test_a_burst_after_a_pause_is_let_be() -> None:
 
 def test_batch_is_shed_before_people_are() -> None:
     """While a queue stands it is let in to half of what is tolerated."""
-    overload = standing(inside=60, per_s=1000.0, target_s=0.1)
+    overload = standing(inside=40, per_s=1000.0, target_s=0.1)
     with pytest.raises(Unavailable) as caught:
         overload.enter("batch", 2000.0)
     assert caught.value.retry_after_s >= 1.0
@@ -126,3 +163,13 @@ def test_there_are_never_more_inside_than_fit(steps: list[tuple[bool, float]], m
             except Unavailable:
                 pass
         assert overload.inside == len(inside) <= most
+
+
+def test_what_the_desk_has_no_room_for_is_not_let_in_again() -> None:
+    """Until nobody is turned away any more: large requests fill the house before there are many of them."""
+    overload = standing(inside=10, per_s=1e6, target_s=1.0)
+    overload.overflowed()
+    assert overload.turns_away("interactive", late=False)
+    for _ in range(3):
+        overload.leave(2000.0)
+    assert not overload.turns_away("interactive", late=False)
