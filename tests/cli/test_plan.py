@@ -49,13 +49,16 @@ def test_a_plan_before_any_history_says_what_it_assumed(orders: Path, run: Calla
     assert not (tmp_path / "none").exists() and "the rollout, foreseen" in run("plan", orders).out
 
 
-def test_evidence_of_the_past_goes_before_what_is_assumed(orders: Path) -> None:
-    """The newest comparison with a release; traffic and spread are its blocks'."""
+def test_evidence_of_the_past_goes_before_what_is_assumed() -> None:
+    """Comparisons with releases, the newest of each, pooled; the fallback's are left aside; traffic is the newest."""
     lines = [line(1, "champ", 0.02, 300), line(2, "fallback", 0.05, 400), line(3, "champ", 0.01, 500)]
-    history = from_ledger(lines, {"r3": "v3"})
+    history = from_ledger([*lines, line(3, "champ", 0.01, 500)], {"r3": "v3"})
     spread = history.spreads[key_of(CLOSE)]
-    assert history.events_per_block == 500 and spread.sd == pytest.approx(0.01) and not spread.assumed
-    assert "of v3, 8 blocks" in spread.source
+    assert history.events_per_block == 500 and not spread.assumed and spread.blocks == 16
+    assert spread.sd == pytest.approx(((0.02**2 + 0.01**2) / 2) ** 0.5)
+    assert spread.source == "the shadow of v3 and 1 more, 16 blocks"
+    alone = from_ledger(lines[1:2], {}).spreads[key_of(CLOSE)]
+    assert alone.sd == pytest.approx(0.05) and alone.blocks == 8
 
 
 def line(seq: int, comparator: str, sd: float, n: int) -> Line:

@@ -7,6 +7,7 @@ From the ledger's evidence where there is some; else from the recorded rows, by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean, median, stdev
 
@@ -20,6 +21,8 @@ from plimsoll.stats.dependence import PRIOR_RHO, shrunken
 
 FEWEST = 5
 """Blocks; fewer say too little about a spread."""
+RELEASES = 5
+"""The newest, whose comparisons are pooled."""
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,27 +53,44 @@ def key_of(r: Requirement) -> str:
 
 
 def from_ledger(lines: Iterable[Line], names: dict[str, str]) -> History:
-    """From every piece of evidence of the past: of each metric the newest with enough blocks, and the newest traffic.
+    """From the evidence of the past: of each metric the newest RELEASES that were measured by it, their spreads pooled, and
+    the newest traffic.
 
-    ``names``: release → what people call it. A comparison with another release goes before one with the fallback, from
-    which everybody differs more.
+    ``names``: release → what people call it. Comparisons with another release go before those with the fallback, from which
+    everybody differs more.
     """
-    spreads: dict[str, tuple[tuple[bool, int], Spread]] = {}
+    seen: dict[str, dict[tuple[bool, str], Spread]] = {}
     traffic: tuple[float, str] | None = None
     for line in lines:
         for piece in line.entry.body.get("evidence") or ():
             e = msgspec.convert(piece, Evidence)
             if e.problems or e.slice != "all" or len(e.blocks) < FEWEST:
                 continue
-            said = f"{_where(e)} of {names.get(e.release, e.release[:12])}, {len(e.blocks)} blocks"
-            traffic = (float(median(b.n for b in e.blocks)), said)
-            rank = (e.comparator != FALLBACK, line.seq)
-            if key_of(e.requirement) not in spreads or rank >= spreads[key_of(e.requirement)][0]:
-                spreads[key_of(e.requirement)] = (rank, spread_of([b.mean for b in e.blocks], said))
+            said = f"{_where(e)} of {names.get(e.release, e.release[:12])}"
+            traffic = (float(median(b.n for b in e.blocks)), f"{said}, {len(e.blocks)} blocks")
+            of = seen.setdefault(key_of(e.requirement), {})
+            of.pop((e.comparator != FALLBACK, e.release), None)  # the newest stands last
+            of[e.comparator != FALLBACK, e.release] = spread_of([b.mean for b in e.blocks], said)
     return History(
         events_per_block=traffic[0] if traffic else None,
         traffic_source=traffic[1] if traffic else "",
-        spreads={key: spread for key, (_, spread) in spreads.items()},
+        spreads={key: _pooled(of) for key, of in seen.items()},
+    )
+
+
+def _pooled(of: dict[tuple[bool, str], Spread]) -> Spread:
+    """One spread of several releases': variances weighed by their degrees of freedom. A fortnight without a storm, or with
+    one, says little alone."""
+    wanted = any(released for released, _ in of)
+    spreads = [spread for (released, _), spread in of.items() if released == wanted][-RELEASES:]
+    freedom = sum(s.blocks - 1 for s in spreads)
+    more = f" and {len(spreads) - 1} more" if len(spreads) > 1 else ""
+    return Spread(
+        sd=math.sqrt(sum((s.blocks - 1) * s.sd**2 for s in spreads) / freedom),
+        rho=sum((s.blocks - 1) * s.rho for s in spreads) / freedom,
+        mean=spreads[-1].mean,
+        blocks=sum(s.blocks for s in spreads),
+        source=f"{spreads[-1].source}{more}, {sum(s.blocks for s in spreads)} blocks",
     )
 
 
