@@ -16,6 +16,8 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
+import msgspec
+
 from plimsoll.errors import UsageError
 from plimsoll.serving import plain
 from plimsoll.serving.admission.headers import credential_of, priority_of, read, timeout_of
@@ -52,7 +54,8 @@ class Target(NamedTuple):
 
 def infer(data: bytes) -> None:
     """A body of the inference protocol: both readers agree, and refuse in the same words."""
-    fast, general = _said(lambda: LANE.read(data)[0]), _said(lambda: read_request(data, FORM, "binary"))
+    fast = _said(lambda: msgspec.structs.replace(LANE.read(data), packed=None))
+    general = _said(lambda: read_request(data, FORM, "binary"))
     assert repr(fast) == repr(general)
 
 

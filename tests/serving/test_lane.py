@@ -62,9 +62,11 @@ def test_it_reads_what_the_general_codec_reads(body: Any) -> None:
     """Questions, unit and outputs; or the same words about what is wrong."""
     sent = msgspec.json.encode(body)
     lane = Lane("m", FORM, "binary")
-    fast, general = read(lambda: lane.read(sent)[0]), read(lambda: read_request(sent, FORM, "binary"))
-    assert fast == general
-    if not isinstance(fast, str):
+    fast, general = read(lambda: lane.read(sent)), read(lambda: read_request(sent, FORM, "binary"))
+    if isinstance(fast, str):
+        assert fast == general
+    else:
+        assert msgspec.structs.replace(fast, packed=None) == general
         assert repr(fast.questions) == repr(general.questions)
 
 
@@ -80,7 +82,7 @@ def test_packed_rows_are_float32_of_the_numbers(data: list[Any]) -> None:
     if any(isinstance(value, float) and value in (float("inf"), float("-inf")) for value in data):
         return
     tensor = {"name": "features", "shape": [1, 3], "datatype": "FP64", "data": data}
-    _, packed = Lane("m", FORM, "binary").read(msgspec.json.encode({"inputs": [tensor]}))
+    packed = Lane("m", FORM, "binary").read(msgspec.json.encode({"inputs": [tensor]})).packed
     assert packed is None or packed == struct.pack("<3f", *data)
 
 
@@ -103,7 +105,7 @@ def test_it_writes_the_bytes_that_the_general_codec_writes(
     """Whatever the score, the action and the reason are, and however odd the request's id."""
     lane = Lane("m%", FORM, "binary")
     tensor = {"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
-    request, _ = lane.read(msgspec.json.encode({"id": id, "inputs": [tensor]}))
+    request = lane.read(msgspec.json.encode({"id": id, "inputs": [tensor]}))
     for number in range(2):  # the first cuts the template, the second uses it
         given_answer = Answer(release=release, role="live", score=score / (1 + number), latency_ms=1.0)
         event = Event(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from plimsoll.errors import PlimsollError, Unavailable
@@ -12,11 +13,11 @@ from plimsoll.features import Ages
 from plimsoll.kernel.records import Answer, Role
 from plimsoll.serving.batch import Batch
 from plimsoll.serving.drill import NO_DRILL
-from plimsoll.serving.replica import Loaded
+from plimsoll.serving.replica import Loaded, PackedRows
 from plimsoll.serving.timing import Timing
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True):
     """What a release said to each question, in order, and how long its two parts took for all of them together.
 
     ``ages``: how old the rows were that it looked up, by view; empty where it looked nothing up. ``plain``: each of them
@@ -26,7 +27,7 @@ class Said(NamedTuple):
     answers: list[Answer]
     features_ms: float = 0.0
     engine_ms: float = 0.0
-    ages: list[Ages] = []  # noqa: RUF012 - never changed
+    ages: Sequence[Ages] = ()
     plain: bool = False
 
 
@@ -71,7 +72,7 @@ def ask(
         return Said([failed(loaded.release, role, reason(error), timing.now_ms() - started_ms)])
     ended_ms = timing.now_ms()
     latencies = timing.latencies_ms(loaded.release, batch.ids, ended_ms - started_ms, loaded.drill)
-    said = _answers(loaded, role, scores, latencies, rows)
+    said = _answers(loaded, role, scores, latencies, _features(rows, len(batch)))
     plain = loaded.drill is NO_DRILL and max(latencies, default=0.0) <= timeouts.answer_ms
     if not plain:
         _mark_failed(said, loaded, role, batch.ids, latencies, timeouts.answer_ms)
@@ -89,13 +90,13 @@ def _each_alone(loaded: Loaded, batch: Batch, *, role: Role, timing: Timing, tim
     return Said([s.answers[0] for s in said], sum(s.features_ms for s in said), sum(s.engine_ms for s in said), ages)
 
 
-def _answers(loaded: Loaded, role: Role, scores: Sequence[Any], latencies: Sequence[float], rows: Any) -> list[Answer]:
+def _answers(
+    loaded: Loaded, role: Role, scores: Sequence[Any], latencies: Sequence[float], features: Sequence[bytes]
+) -> list[Answer]:
     """Scores as answers."""
-    packed, width = _packed(rows)
     release = loaded.release
     if scores and isinstance(scores[0], list):
         scores = [tuple(score) for score in scores]
-    features = [packed[i : i + width] for i in range(0, len(packed), width)] if width else [b""] * len(scores)
     return [
         Answer(release=release, role=role, score=score, latency_ms=latency_ms, features=row)
         for score, latency_ms, row in zip(scores, latencies, features, strict=True)
@@ -130,8 +131,11 @@ def reason(error: Exception) -> str:
     return text.splitlines()[0][:200] if text else type(error).__name__
 
 
-def _packed(rows: Any) -> tuple[bytes, int]:
-    """A matrix as little-endian float32 bytes and the bytes of a row; a fallback has neither."""
-    if not isinstance(rows, np.ndarray):
-        return b"", 0
-    return rows.astype("<f4", copy=False).tobytes(), rows.shape[1] * 4
+def _features(seen: Any, count: int) -> Sequence[bytes]:
+    """Each row as little-endian float32 bytes; a fallback has none."""
+    if isinstance(seen, PackedRows):
+        return seen.each
+    if not isinstance(seen, np.ndarray):
+        return (b"",) * count
+    packed, width = seen.astype("<f4", copy=False).tobytes(), seen.shape[1] * 4
+    return [packed[i : i + width] for i in range(0, len(packed), width)]

@@ -36,6 +36,8 @@ class Circuits:
     def told(self, release: str, answers: Sequence[Answer]) -> None:
         """How a turn went: badly where every answer was too late, or wanted something that was away."""
         breaker = self._of.get(release)
+        if breaker is None and answers and not answers[0].error:  # the usual turn
+            return
         if answers and all(answer.error and why_of(answer.error) in _SLOW for answer in answers):
             if breaker is None:
                 breaker = self._new(release)

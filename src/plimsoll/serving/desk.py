@@ -64,6 +64,7 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._askings: list[Asking] = []
         self._since_ns = 0
+        self._hurried = False  # somebody who waits now has a deadline
         self._waiting = 0
         self._busy = False  # a thread answers a turn: the next one waits for it
         self._quiet = asyncio.Event()  # something ended: whoever waits for the end looks again
@@ -91,6 +92,8 @@ class Desk:
             asking.ticket.more(rows - 1)
         self._waiting += rows
         self._askings.append(asking)
+        if asking.ticket.deadline_s:
+            self._hurried = True
         if len(self._askings) == 1:
             self._since_ns = perf_counter_ns()
             if not self._busy:
@@ -121,13 +124,15 @@ class Desk:
     def _next(self) -> list[Asking]:
         """Whom this turn answers: those who still wait, and where they are too many, larger priorities first."""
         askings, self._askings = self._askings, []
-        if any(asking.ticket.deadline_s for asking in askings):
+        if self._hurried:
+            self._hurried = False
             askings = self._in_time(askings)
         if self._waiting > _TOGETHER and len(askings) > 1:
             askings.sort(key=lambda asking: -asking.ticket.priority)  # stable: first come, first served among equals
             end = _fitting(askings)
             askings, self._askings = askings[:end], askings[end:]
             if self._askings:
+                self._hurried = True  # some of those who are left may have a deadline
                 self._loop.call_soon(self._begin)
         return askings
 
@@ -203,11 +208,15 @@ class Desk:
         self._waiting -= len(replies)
         self._quiet.set()
         recorded_ns = perf_counter_ns()
-        start = 0
-        for asking in askings:
-            end = start + len(asking.rows)
-            asking.answered(replies[start:end])
-            start = end
+        if len(askings) == len(replies):
+            for asking, reply in zip(askings, replies, strict=True):
+                asking.answered((reply,))
+        else:
+            start = 0
+            for asking in askings:
+                end = start + len(asking.rows)
+                asking.answered(replies[start:end])
+                start = end
         plain = decided.plain and error is None
         self._metrics.answered(replies, record_us=(recorded_ns - began_ns) / 1000.0, plain=plain)
         if error is None:

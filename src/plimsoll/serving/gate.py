@@ -17,7 +17,7 @@ from plimsoll.serving.conduct import all_answered
 from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
-from plimsoll.serving.oip import InferRequest, Lane, Written
+from plimsoll.serving.oip import Lane, Written
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal
 from plimsoll.serving.resting import Resting
@@ -40,9 +40,25 @@ class Counter(Protocol):
     def put(self, asking: Asking) -> None: ...
 
 
-Read = tuple[Sequence[dict[str, Any]], bool, Any, bytes | None]
-"""What a body asks: the rows, whether they name no unit, what its response depends on besides, and a lone row's numbers
-as float32 bytes, in the order of the form's matrix, where they came so."""
+class Read(Protocol):
+    """What a body asks: see ``Asking`` for each of these. What its response depends on besides is the route's own."""
+
+    @property
+    def questions(self) -> Sequence[dict[str, Any]]: ...
+
+    @property
+    def anonymous(self) -> bool: ...
+
+    @property
+    def packed(self) -> bytes | None: ...
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """One question as it came, by the names of its fields."""
+
+    questions: tuple[dict[str, Any]]
+    anonymous: bool = False
+    packed: bytes | None = None
 
 
 class Route(Protocol):
@@ -51,9 +67,11 @@ class Route(Protocol):
     counter: Counter
     operation: str
 
-    def read(self, body: bytes) -> Read: ...
+    @property
+    def read(self) -> Callable[[bytes], Read]: ...
 
-    def write(self, request: Any, replies: Sequence[Reply]) -> Written: ...
+    @property
+    def write(self) -> Callable[[Any, Sequence[Reply]], Written]: ...
 
 
 class InferRoute:
@@ -63,15 +81,8 @@ class InferRoute:
 
     def __init__(self, counter: Counter) -> None:
         self.counter = counter
-        self._lane = Lane(counter.capability.name, counter.form, counter.capability.task.kind)
-
-    def read(self, body: bytes) -> Read:
-        request, packed = self._lane.read(body)
-        return request.questions, request.anonymous, request, packed
-
-    def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
-        plain = len(replies) == 1 and type(replies[0].given.score) is float
-        return self._lane.write(request, replies if plain else all_answered(replies))
+        lane = Lane(counter.capability.name, counter.form, counter.capability.task.kind)
+        self.read, self.write = lane.read, lane.write
 
 
 class PlainRoute:
@@ -84,7 +95,7 @@ class PlainRoute:
         self._classes = counter.capability.task.classes
 
     def read(self, body: bytes) -> Read:
-        return (self.counter.form.read(self._columns(body)),), False, None, None
+        return Fields((self.counter.form.read(self._columns(body)),))
 
     def write(self, request: Any, replies: Sequence[Reply]) -> Written:
         return Written(plain.write(all_answered(replies)[0], self._classes))
@@ -121,8 +132,9 @@ class Gate:
             plainly, ask = "/v1/capabilities/{model}", "/v1/capabilities/{model}/ask"
             self._routes[b"/v1/capabilities/" + name] = PlainRoute(counter, plainly, plain.fields)
             self._routes[b"/v1/capabilities/" + name + b"/ask"] = PlainRoute(counter, ask, plain.inputs)
-        self._date: list[tuple[bytes, bytes]] = []
-        self._front = b""
+        self.date: list[tuple[bytes, bytes]] = []
+        self.front = b""
+        """How a good response begins, up to the length, with the default headers of ``date``."""
         self._refusal: tuple[list[tuple[bytes, bytes]], str, bytes] = ([], "", b"")
 
     def hot(self, method: bytes, url: bytes, version: str, headers: Headers) -> Head | None:
@@ -152,13 +164,11 @@ class Gate:
                 self.heads.clear()
             self.heads[raw] = head
 
-    def front(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """How a good response begins, up to the length; made anew when the server's default headers change."""
-        if default_headers is not self._date:
-            self._date = default_headers
-            lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
-            self._front = b"HTTP/1.1 200 OK\r\n" + lines + b"content-type: application/json\r\ncontent-length: "
-        return self._front
+    def begin_with(self, default_headers: list[tuple[bytes, bytes]]) -> None:
+        """Make ``front`` anew: the server's default headers have changed, as they do once a second."""
+        lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
+        self.front = b"HTTP/1.1 200 OK\r\n" + lines + b"content-type: application/json\r\ncontent-length: "
+        self.date = default_headers
 
     def turned_away(self, overload: Overload, default_headers: list[tuple[bytes, bytes]]) -> bytes:
         """The whole response to one that is turned away; made anew when the date or the time to wait changes."""

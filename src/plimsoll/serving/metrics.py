@@ -20,7 +20,7 @@ from plimsoll.serving.cost import Prices
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.outcomes import Counts
 from plimsoll.serving.pipeline import Reply
-from plimsoll.serving.tallies import Buckets, ByLabels, ByName, Cell
+from plimsoll.serving.tallies import Buckets, ByLabels, ByName, Cell, Spent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -98,7 +98,7 @@ class Metrics:
         self._refused: ByLabels[str] = ByLabels()
         self._others: list[Collector] = []
         self._latency: dict[str, Buckets] = {}
-        self._stages: dict[str, Buckets] = {}
+        self._stages = Spent((*EVENT_STAGES, "record"))
 
     def answered(self, replies: Sequence[Reply], *, record_us: float = 0.0, plain: bool = False) -> None:
         """A turn's replies, and how long it took to record them. What each has for itself is counted one by one, and no
@@ -108,9 +108,7 @@ class Metrics:
         else:
             self._one_by_one(replies)
         if replies and (stages_us := replies[0].event.stages_us):
-            for stage, spent_us in zip(EVENT_STAGES, stages_us, strict=False):
-                self.spent(stage, spent_us * 1e-6, len(replies))
-            self.spent("record", record_us * 1e-6, len(replies))
+            self._stages.note((*stages_us, record_us), len(replies))
         if replies and self._requests is not None:
             self._requests.turn(replies, record_us)
 
@@ -152,11 +150,6 @@ class Metrics:
     def _latency_of(self, role: str) -> Buckets:
         return self._latency.get(role) or self._latency.setdefault(role, Buckets())
 
-    def spent(self, stage: str, seconds: float, questions: int = 1) -> None:
-        """``questions`` spent this long in ``stage``, together."""
-        stages = self._stages.get(stage) or self._stages.setdefault(stage, Buckets())
-        stages.add(seconds, questions)
-
     def told(self, counts: Counts) -> None:
         for finding in counts.__struct_fields__:
             self._outcomes[finding] += getattr(counts, finding)
@@ -188,7 +181,7 @@ class Metrics:
             (REFUSED, self._refused),
             (QUEUES, {"beside": self.waiting.value, **self.queues()}),
             (LATENCY, self._latency),
-            (STAGES, self._stages),
+            (STAGES, self._stages.histograms()),
         )
         for family, counts in by_one:
             yield from ((family, (label,), value) for label, value in counts.items())

@@ -63,7 +63,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
         return None if self.event.action in ENDS else self.given.score
 
 
-class Decided(NamedTuple):
+class Decided(msgspec.Struct, frozen=True):
     """A turn's replies, the records that must be durable before one of them leaves, and the turn's stages in ms.
 
     ``plain``: one release answered all of them, each at the same cost, and nothing stands in for any of its answers.
@@ -320,7 +320,8 @@ class Pipeline:
         loaded = fleet.loaded.get(name)
         if name == FALLBACK or loaded is None:
             reasons = (_NO_RELEASE if name == FALLBACK else "",) * count
-            return _Served(said.answers, [_FALLBACK] * count, reasons, (None,) * count, cached, *said[1:3])
+            took = said.features_ms, said.engine_ms
+            return _Served(said.answers, [_FALLBACK] * count, reasons, (None,) * count, cached, *took)
         judged, policy_ms = self._judged(loaded, said)
         return _weighed(said, judged, policy_ms, cached)
 

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any
 
 import httptools
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from plimsoll.errors import PlimsollError, Unavailable
@@ -45,35 +46,20 @@ RECEIVE_S = 30
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-class HotRequest:
+class HotRequest(msgspec.Struct, eq=False):
     """One hot request: in the connection's line, and at the desk."""
 
-    __slots__ = (
-        "anonymous",
-        "first",
-        "head",
-        "packed",
-        "protocol",
-        "request",
-        "response",
-        "rows",
-        "span",
-        "ticket",
-        "trace_id",
-    )
-
-    def __init__(self, protocol: HotProtocol, head: Head, ticket: Ticket, span: Span | None) -> None:
-        self.protocol = protocol
-        self.head = head
-        self.ticket = ticket
-        self.span = span
-        self.trace_id = "" if span is None else span.trace_id
-        self.rows: Sequence[dict[str, Any]] = ()
-        self.anonymous = False
-        self.packed: bytes | None = None
-        self.request: Any = None
-        self.response: Response | None = None
-        self.first: FirstAnswer | None = None
+    protocol: HotProtocol
+    head: Head
+    ticket: Ticket
+    span: Span | None = None
+    trace_id: str = ""
+    rows: Sequence[dict[str, Any]] = ()
+    anonymous: bool = False
+    packed: bytes | None = None
+    request: Any = None
+    response: Response | None = None
+    first: FirstAnswer | None = None
 
     def answered(self, replies: Sequence[Reply]) -> None:
         if self.span is not None:
@@ -85,21 +71,19 @@ class HotRequest:
             return
         if self.first is not None:
             self.first.give(written)
-        self._respond(written)
+        self.ticket.done()
+        if self.span is not None:
+            self.span.end(200)
+        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
 
     def again(self, first: asyncio.Future[Written]) -> None:
         """It came before under the same key: the first answer, whatever that is."""
         if error := first.exception():
             self.failed(error if isinstance(error, Exception) else Unavailable("the server is stopping"))
         else:
-            self._respond(first.result())
-
-    def _respond(self, written: Written) -> None:
-        self._over(200)
-        if written.json_bytes:
-            self.protocol.respond(self, written.body, headers=written.headers)
-        else:
-            self.protocol.respond(self, written.body)
+            self._over(200)
+            written = first.result()
+            self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
 
     def failed(self, error: Exception) -> None:
         if self.first is not None:
@@ -271,29 +255,28 @@ class HotProtocol(HttpToolsProtocol):
         overload = self._gate.overload
         if overload is not None and overload.standing and self._turned_away(head, overload):
             return
-        counter = head.route.counter
-        span = None
-        if counter.tracer is not None:
-            span = counter.tracer.begin(head.headers, counter.capability.name, head.route.operation)
+        route = head.route
+        counter, tracer = route.counter, route.counter.tracer
+        asked = HotRequest(self, head, OPEN)
+        if tracer is not None and (span := tracer.begin(head.headers, counter.capability.name, route.operation)):
+            asked.span, asked.trace_id = span, span.trace_id
+        self._line.append(asked)
         try:
-            ticket = head.door.admit()
+            asked.ticket = head.door.admit()
         except PlimsollError as error:
-            asked = HotRequest(self, head, OPEN, span)
-            self._line.append(asked)
             asked.failed(error)
             if overload is not None and overload.standing and not self._line:
                 self._rest()
             return
-        asked = HotRequest(self, head, ticket, span)
-        self._line.append(asked)
         try:
             if head.key is not None:
-                first, mine = counter.first.begin(head.key, body, tenant=ticket.tenant)
+                first, mine = counter.first.begin(head.key, body, tenant=asked.ticket.tenant)
                 if not mine:
                     first.future.add_done_callback(asked.again)
                     return
                 asked.first = first
-            asked.rows, asked.anonymous, asked.request, asked.packed = head.route.read(body)
+            asked.request = request = route.read(body)
+            asked.rows, asked.anonymous, asked.packed = request.questions, request.anonymous, request.packed
             counter.put(asked)
         except Exception as error:  # noqa: BLE001 - a supervisor: one request's failure is no other's
             if overload is not None and isinstance(error, Full):
@@ -358,8 +341,10 @@ class HotProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if status == 200 and not headers and not self._stopping:
-            front = self._gate.front(self.server_state.default_headers)
-            self.transport.write(b"%b%d\r\n\r\n%b" % (front, len(body), body))
+            gate = self._gate
+            if gate.date is not self.server_state.default_headers:
+                gate.begin_with(self.server_state.default_headers)
+            self.transport.write(b"%b%d\r\n\r\n%b" % (gate.front, len(body), body))
         else:
             self._write(Response(body, status, headers, last=self._stopping and not line))
         self.server_state.total_requests += 1

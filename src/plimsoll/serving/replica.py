@@ -97,6 +97,12 @@ class Loaded(Protocol):
         ...
 
 
+class PackedRows(msgspec.Struct, frozen=True):
+    """Rows that came as the bytes of their matrix, a row each."""
+
+    each: Sequence[bytes]
+
+
 class Size(NamedTuple):
     """What a release takes: the bytes of its model as stored, and by how much the process grew when it was loaded
     (at least 0; what was free already shows as nothing)."""
@@ -135,14 +141,16 @@ class LoadedRelease:
     def most_together(self) -> int:
         return self.warmth.most_together
 
-    def see(self, batch: Batch, ages: list[Ages] | None = None) -> Matrix:
+    def see(self, batch: Batch, ages: list[Ages] | None = None) -> Matrix | PackedRows:
         if batch.packed and batch.columns == self.join.numbers:
-            return np.frombuffer(b"".join(batch.packed), np.float32).reshape(len(batch), -1)
+            return PackedRows(batch.packed)
         if len(batch) == 1:  # the same bits, without the cost of columns
             return self.join.row(batch.inputs[0], batch.asked_at_us[0], ages).reshape(1, -1)
         return self.join.rows(batch.inputs, batch.asked_at_us, ages)
 
-    def predict(self, seen: Matrix) -> Scores:
+    def predict(self, seen: Matrix | PackedRows) -> Scores:
+        if isinstance(seen, PackedRows):
+            seen = np.frombuffer(b"".join(seen.each), np.float32).reshape(len(seen.each), -1)
         return self.engine.predict(seen)
 
 

@@ -57,7 +57,7 @@ class WallTiming:
         return [round(elapsed_ms, 3)] * len(events)
 
     def stages_us(self, before_us: tuple[int, ...], *parts_ms: float) -> tuple[int, ...]:
-        return (*before_us, *(round(part * 1000.0) for part in parts_ms))
+        return (*before_us, *[int(part * 1000.0 + 0.5) for part in parts_ms])
 
 
 _MEDIAN_MS = 6.0

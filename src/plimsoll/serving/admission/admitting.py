@@ -52,7 +52,7 @@ class Admission:
         self.overload, self.lanes = overload, lanes
         self._keys, self._tokens, self.shared = keys, tokens, shared
         self.required = keys is not None or tokens is not None  # whether every request needs a credential
-        self.now, self._monotonic = now, monotonic
+        self.now, self.monotonic = now, monotonic
         self._grants = Grants()
         self._anybody = Grant(principal="", tenant=NOBODYS, scopes=Scopes(actions=("ask", "tell")))
         self._changing = threading.Lock()
@@ -92,7 +92,7 @@ class Admission:
             lane = grant.lanes[capability, action]
         except KeyError:
             lane = self._way(grant, capability, action)
-        return Known(grant, priority, lane, timeout_s, generation)
+        return Known(grant, priority, lane, timeout_s, generation, RANK[priority], grant.tenant.name)
 
     def let_in(self, known: Known, questions: int = 1, timeout_s: float = 0.0) -> AdmittedTicket:
         """The ticket of one request of theirs. Raises Limited, Unavailable or TooLate."""
@@ -101,7 +101,7 @@ class Admission:
             known.priority,
             known.lane,
             self.overload,
-            self._monotonic(),
+            self.monotonic(),
         )
         if known.timeout_s:
             timeout_s = min(known.timeout_s, timeout_s or math.inf)
@@ -113,8 +113,10 @@ class Admission:
             except BaseException:
                 overload.withdraw()
                 raise
-        grant.used, tenant = True, grant.tenant
-        return AdmittedTicket(grant.principal, tenant.name, tenant, RANK[priority], deadline_s, lane, overload, now_s)
+        grant.used = True
+        return AdmittedTicket(
+            grant.principal, known.tenant, grant.tenant, known.rank, deadline_s, lane, overload, now_s
+        )
 
     def control(self, headers: Headers, peer: str, action: Action = "operate", capability: str = "") -> AdmittedTicket:
         """The ticket of a control request from the address ``peer``.
@@ -195,8 +197,8 @@ class Admission:
         changed |= self._tokens is not None and self._tokens.refresh()
         if changed:
             self._start_over()
-        if self._keys is not None and self._monotonic() >= self._note_at_s:
-            self._note_at_s = self._monotonic() + _NOTE_EVERY_S
+        if self._keys is not None and self.monotonic() >= self._note_at_s:
+            self._note_at_s = self.monotonic() + _NOTE_EVERY_S
             self._keys.note_used(self._grants.used_keys())
 
     def _start_over(self) -> None:

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What headers stand for. ``timeout_s``: 0.0 is none. ``generation``: the admission's when they were read."""
+    """What headers stand for. ``timeout_s``: 0.0 is none. ``generation``: the admission's when they were read.
+    ``rank`` and ``tenant`` are the priority and the tenant as tickets have them."""
 
     grant: Grant
     priority: Priority
     lane: Lane | None
     timeout_s: float
     generation: int
+    rank: int
+    tenant: str
 
 
 class Door:
@@ -41,4 +44,9 @@ class Door:
         admission, known = self._admission, self._known
         if known is None or known.generation != admission.generation or admission.now() >= known.grant.expires_at_s:
             known = self._known = admission.known(self._headers, self._capability)
-        return admission.let_in(known)
+        if known.lane is not None or known.timeout_s:
+            return admission.let_in(known)
+        now_s, grant, overload = admission.monotonic(), known.grant, admission.overload
+        overload.enter(known.priority, now_s)
+        grant.used = True
+        return AdmittedTicket(grant.principal, known.tenant, grant.tenant, known.rank, 0.0, None, overload, now_s)

@@ -33,13 +33,15 @@ class Wanted(msgspec.Struct, frozen=True):
 class InferRequest(msgspec.Struct, frozen=True):
     """What a caller asked: one dictionary of columns a question, and the outputs that are wanted.
 
-    ``anonymous``: no unit was named, in a way in which none need be; each question is a unit of its own.
+    ``anonymous``: no unit was named, in a way in which none need be; each question is a unit of its own. ``packed``: a
+    lone question's numbers as float32 bytes, in the order of the form's matrix, where they came so.
     """
 
     id: str
     questions: list[dict[str, Any]]
     outputs: tuple[Wanted, ...]
     anonymous: bool = False
+    packed: bytes | None = None
 
 
 def asked(

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from plimsoll.kernel.records import Answer, Event
+from plimsoll.serving.conduct import all_answered
 from plimsoll.serving.form import MATRIX, Form
 from plimsoll.serving.oip.asking import InferRequest, Wanted
 from plimsoll.serving.oip.outputs import ON_REQUEST, output_names
@@ -53,58 +54,49 @@ class Lane:
 
     def __init__(self, model: str, form: Form, task: str) -> None:
         self._model, self._form, self._task = model, form, task
-        self._names, self._width, self._unit = form.matrix, len(form.matrix), form.unit
-        self._pack = struct.Struct(f"<{self._width}f").pack
+        self._names, self._unit = form.matrix, form.unit
+        self._shape = (1, len(form.matrix))
+        self._pack = struct.Struct(f"<{len(form.matrix)}f").pack
         self._takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and form.only_numbers
         self._decode = msgspec.json.Decoder(_Body).decode
         self._text = msgspec.json.Encoder().encode
         self._all = tuple(Wanted(name) for name in output_names(task) if name != ON_REQUEST)
         self._templates: dict[tuple[Any, ...], _Template | None] = {}
 
-    def read(self, body: bytes) -> tuple[InferRequest, bytes | None]:
-        """As ``read_request``: the same questions, or the same error. With a lone row's numbers as float32 bytes, in
-        the order of the form's matrix, where they came so."""
-        found = self._read(body) if self._takes else None
-        return (read_request(body, self._form, self._task), None) if found is None else found
-
-    def _read(self, body: bytes) -> tuple[InferRequest, bytes] | None:
-        try:
-            asked = self._decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        tensor = asked.inputs[0]
-        if tensor.shape != (1, self._width):
-            return None
-        data = tensor.data
-        try:
-            packed = self._pack(*data)
-        except (struct.error, OverflowError):  # another number of them, or one that is beyond float32
-            return None
-        if _LARGEST in packed:  # it may have been rounded down to that
-            return None
-        question: dict[str, Any] = dict(zip(self._names, data))  # noqa: B905 - packing has counted them
-        unit = asked.parameters.unit
-        if unit is None:
-            unit = asked.id
-            if not unit:
-                return InferRequest(asked.id, [question], self._all, True), packed
-        question[self._unit] = unit
-        return InferRequest(asked.id, [question], self._all), packed
+    def read(self, body: bytes) -> InferRequest:
+        """As ``read_request``: the same questions, or the same error; with its numbers packed, where they came so."""
+        if self._takes:
+            try:
+                asked = self._decode(body)
+                tensor = asked.inputs[0]
+                if tensor.shape == self._shape:
+                    data = tensor.data
+                    packed = self._pack(*data)
+                    if _LARGEST not in packed:  # it may have been rounded down to that
+                        question: dict[str, Any] = dict(zip(self._names, data))  # noqa: B905 - packing has counted them
+                        id, unit = asked.id, asked.parameters.unit
+                        if unit is None and not id:
+                            return InferRequest(id, [question], self._all, True, packed)
+                        question[self._unit] = id if unit is None else unit
+                        return InferRequest(id, [question], self._all, False, packed)
+            except _NOT_TAKEN:
+                pass  # the general codec says what is wrong with it, if anything is
+        return read_request(body, self._form, self._task)
 
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
-        """As ``write_reply``: the same bytes."""
-        if len(replies) == 1 and request.outputs is self._all:
+        """As ``write_reply``: the same bytes. Raises Unavailable where one of them is no answer."""
+        if len(replies) == 1 and request.outputs is self._all and type(replies[0].given.score) is float:
             event, given = replies[0].event, replies[0].given
             key = (given.release, event.action, event.reason, given.role, event.cached)
             template = self._templates.get(key, _UNKNOWN)
             if template is _UNKNOWN:
                 template = self._learn(key, replies[0])
-            score = given.score
-            if template is not None and type(score) is float:
-                if request.id:
-                    return Written(template.named % (self._text(score), event.id.encode(), self._text(request.id)))
-                return Written(template.form % (self._text(score), event.id.encode()))
-        return write_reply(self._model, request, replies, self._task)
+            if template is not None:
+                score, id = self._text(given.score), event.id.encode()
+                return Written(
+                    template.named % (score, id, self._text(request.id)) if request.id else template.form % (score, id)
+                )
+        return write_reply(self._model, request, all_answered(replies), self._task)
 
     def _learn(self, key: tuple[Any, ...], reply: Reply) -> _Template | None:
         if len(self._templates) >= _MOST_TEMPLATES:  # releases come and go
@@ -138,6 +130,8 @@ class _Template:
         self.named = self.form[:-1] + b',"id":%b}'
 
 
+_NOT_TAKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error, OverflowError)
+"""No such body; or another number of elements, or one that is beyond float32."""
 _UNKNOWN: Any = object()
 _LARGEST = b"\xff\xff\x7f"
 """The upper three bytes of float32's largest number, of either sign, but for the sign."""
