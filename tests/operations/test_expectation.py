@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plimsoll.operations.answered.expectation import expectation, sentences
+from plimsoll.operations.answered.expectation import expectation
+from plimsoll.operations.answered.noted import sentences
 from plimsoll.operations.answered.reading import Answered
 
 T0 = datetime(2025, 3, 1, tzinfo=UTC)

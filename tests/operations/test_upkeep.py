@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from plimsoll.kernel.rollout import Deployment, Live, Rollout, Shadow
 from plimsoll.operations import VirtualClock
 from plimsoll.operations.need import WINDOW_BLOCKS, needed_since
 from plimsoll.operations.tally import Tally
-from plimsoll.operations.upkeep import Upkeep
+from plimsoll.operations.upkeep import Chore, Upkeep
 from plimsoll.store import Retention, SegmentLog, has_sealed
 
 DAY = timedelta(days=1)
@@ -83,6 +84,26 @@ def test_what_is_not_needed_is_deleted(folder: Path, upkeep_of: MakeUpkeep) -> N
     upkeep, said = upkeep_of(FIRST + 2 * DAY, keep_gb=1e-9)
     upkeep.once()
     assert len(said) == 3 and len(list(folder.glob("*.parquet"))) == 1
+
+
+def test_a_chore_is_done_in_its_time_and_before_anything_is_deleted(folder: Path, tmp_path: Path) -> None:
+    """It gets what it was given; not again before its time; one that fails is said, and stops nothing."""
+    note = "import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.open('ab').write(sys.stdin.buffer.read())"
+    chores = [
+        Chore("noting", [sys.executable, "-c", note, str(tmp_path / "note")], b"given", every_s=3_600.0),
+        Chore("failing", [sys.executable, "-c", "raise SystemExit(3)"]),
+    ]
+    upkeep = Upkeep(
+        folder,
+        retention=Retention(folder, keep_days=0, keep_gb=0),
+        clock=VirtualClock(FIRST),
+        needed_since=lambda: None,
+        say=lambda said: None,
+        chores=chores,
+    )
+    upkeep.once()
+    upkeep.once()
+    assert (tmp_path / "note").read_bytes() == b"given"
 
 
 def test_stopping_ends_a_compaction_that_is_under_way(upkeep_of: MakeUpkeep) -> None:

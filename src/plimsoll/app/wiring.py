@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -96,7 +97,7 @@ def server_of(
         feed=feed,
         pulse=pulse,
         gather_in=settings.home / "run" / "metrics" if shared_port else None,
-        front_page=lambda: status_page(home.catalog, home.clock.now()),
+        front_page=lambda: status_page(home.catalog, home.clock.now(), home.settings.home),
     )
     server.elsewhere.also(AdmissionMetrics(admission.overload, admission.shared))
     return server
@@ -172,9 +173,8 @@ def nats_of(capabilities: Sequence[Capability], feed: Feeds, home: Home, say: Sa
 
 def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
     """The event log is everybody's: what one loop may still need is kept."""
-    from plimsoll.operations.answered.disagreement import FOLDER
-    from plimsoll.operations.answered.keeping import DisagreementKeeper
-    from plimsoll.operations.upkeep import Upkeep
+    from plimsoll.operations.answered.noted import LOOK_EVERY_S
+    from plimsoll.operations.upkeep import Chore, Upkeep
     from plimsoll.store import Retention
 
     def needed_since() -> datetime | None:
@@ -183,12 +183,12 @@ def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
         return min(known) if len(known) == len(found) else None
 
     events, segments = home.settings.events, home.settings.segments
-    keeper = DisagreementKeeper(
-        segments=segments,
-        folder=home.settings.home / FOLDER,
-        catalog=home.catalog,
-        capabilities=[duty.loop.capability.name for duty in duties],
-        clock=home.clock,
+    places = {"catalog": home.settings.catalog_url, "segments": str(segments), "home": str(home.settings.home)}
+    look = Chore(
+        "looking at the answers",
+        [sys.executable, "-m", "plimsoll.operations.answered.looking"],
+        msgspec.json.encode(places),  # not on the command line: the catalog's address may hold a password
+        every_s=LOOK_EVERY_S,
     )
     return Upkeep(
         segments,
@@ -196,5 +196,5 @@ def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
         clock=home.clock,
         needed_since=needed_since,
         say=say,
-        before_deleting=keeper.once,
+        chores=[look],
     )

@@ -10,9 +10,11 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from plimsoll.errors import PlimsollError
 from plimsoll.kernel.ports import Clock
@@ -26,16 +28,21 @@ LONGEST_S = 1_800.0
 _POLL_S = 0.2
 
 
-def _nothing() -> None:
-    """Nothing is taken out of the events."""
+class Chore(NamedTuple):
+    """Work in a process of its own, at most every ``every_s``: ``command`` gets ``given`` on its standard input."""
+
+    what: str
+    command: Sequence[str]
+    given: bytes = b""
+    every_s: float = 0.0
 
 
 class Upkeep:
     """Looks after one folder of segments every ``every_s``, on a thread of its own.
 
     ``needed_since``: the time from which on a decision may still need events; None while nobody knows, and then nothing
-    is deleted. ``say`` hears what was deleted. ``before_deleting`` is done each time before that: what is to outlive the
-    events is taken out of them there.
+    is deleted. ``say`` hears what was deleted. ``chores`` are done before that: what is to outlive the events is taken out of
+    them there.
     """
 
     def __init__(
@@ -46,11 +53,12 @@ class Upkeep:
         clock: Clock,
         needed_since: Callable[[], datetime | None],
         say: Callable[[str], None],
-        before_deleting: Callable[[], None] = _nothing,
+        chores: Sequence[Chore] = (),
         every_s: float = EVERY_S,
     ) -> None:
         self.folder, self.retention, self.clock, self.every_s = folder, retention, clock, every_s
-        self.needed_since, self.say, self.before_deleting = needed_since, say, before_deleting
+        self.needed_since, self.say, self.chores = needed_since, say, tuple(chores)
+        self._done_at: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plimsoll-upkeep", daemon=True)
 
@@ -67,7 +75,8 @@ class Upkeep:
         """Compact what was closed, then delete what need not be kept."""
         if has_sealed(self.folder):
             self._compact()
-        self.before_deleting()
+        for chore in self.chores:
+            self._on_time(chore)
         needed_since = self.needed_since()
         if needed_since is not None and not self._stop.is_set():
             for sentence in self.retention.sweep(self.clock.now(), needed_since):
@@ -75,16 +84,34 @@ class Upkeep:
 
     def _compact(self) -> None:
         command = [sys.executable, "-m", "plimsoll.store.events.compacting", str(self.folder)]
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._do(Chore("compacting the events", command))
+
+    def _on_time(self, chore: Chore) -> None:
+        done_at = self._done_at.get(chore.what)
+        if self._stop.is_set() or (done_at is not None and time.monotonic() - done_at < chore.every_s):
+            return
+        self._do(chore)
+        self._done_at[chore.what] = time.monotonic()
+
+    def _do(self, chore: Chore) -> None:
+        child = subprocess.Popen(
+            chore.command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         try:
+            assert child.stdin is not None
+            child.stdin.write(chore.given)
+            child.stdin.close()
             failed = self._ended(child)
         finally:
             child.kill()
-            _, said = child.communicate()
+            child.wait()
+            assert child.stderr is not None
+            with child.stderr as stream:
+                said = stream.read().decode(errors="replace")
         if failed:
-            _log.warning("compacting the events failed, and is tried again: %s", said.strip()[-500:])
+            _log.warning("%s failed, and is tried again: %s", chore.what, said.strip()[-500:])
 
-    def _ended(self, child: subprocess.Popen[str]) -> bool:
+    def _ended(self, child: subprocess.Popen[bytes]) -> bool:
         """Whether it failed; False where it was only told to stop."""
         left_s = LONGEST_S
         while left_s > 0 and not self._stop.is_set():

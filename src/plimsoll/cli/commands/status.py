@@ -96,7 +96,7 @@ def _expectation(one: dict[str, Any]) -> str:
     """Loaded where it was asked for: a plain status has to be instant."""
     if not one.get("expected"):
         return ""
-    from plimsoll.operations.answered.expectation import sentences
+    from plimsoll.operations.answered.noted import sentences
 
     return "\n".join(sentences(one["expected"]))
 

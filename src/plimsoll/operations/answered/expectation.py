@@ -150,19 +150,3 @@ def _was(metric: Metric, scores: NDArray[np.float64], labels: NDArray[np.float64
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def sentences(document: dict[str, Any]) -> list[str]:
-    """For people: one line a metric, beside what it was on the blocks before."""
-    from plimsoll.kernel.figure import figure
-
-    lines = [
-        f"{document['answers']:,} answers of {document['blocks']} blocks since {document['since']} have no outcome yet"
-    ]
-    for m in document["metrics"]:
-        if m["expected"] is None:
-            continue
-        within = "" if m["low"] is None else f" ({figure(m['low'])} to {figure(m['high'])})"
-        past = "" if m["past"] is None else f"; {figure(m['past'])} on the {document['past_blocks']} blocks before"
-        lines.append(f"{m['metric']} is expected to be {figure(m['expected'])}{within}{past}")
-    return lines

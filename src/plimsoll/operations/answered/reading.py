@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,20 +33,39 @@ class Answered:
         return len(self.ids)
 
 
+Pick = Literal["all", "worst", "sample"]
+KEPT = 200
+"""Rows of a pick, unless told otherwise."""
+
+
 def answered(
-    segments: Path, capability: str, release: str, against: str = "", since: datetime | None = None
+    segments: Path,
+    capability: str,
+    release: str,
+    against: str = "",
+    since: datetime | None = None,
+    *,
+    pick: Pick = "all",
+    most: int = KEPT,
 ) -> Answered:
     """What ``release`` said, shown or beside, to each recorded question; with ``against``, only where both answered. The
-    first outcome of a question counts. Reads the log: a second for some hundred thousand answers."""
-    pair = "JOIN answers b ON b.id = a.id AND b.release = {against} AND coalesce(b.error, '') = ''" if against else ""
-    other = "b.score, b.scores" if against else "NULL, NULL"
+    first outcome of a question counts. ``pick``: all of them, or ``most`` of them: those on which the two part furthest, or a
+    random sample, by a hash of the event's id. Reads the log: a second for some hundred thousand answers."""
+    pair = (
+        f"JOIN answers b ON b.id = a.id AND b.release = {_text(against)} AND coalesce(b.error, '') = ''"
+        if against
+        else ""
+    )
+    other = "b.score AS b_score, b.scores AS b_scores" if against else "NULL AS b_score, NULL AS b_scores"
     sql = f"""
-        SELECT a.id, a.unit, a.block, a.asked_at, a.score, a.scores, {other}, o.label
-        FROM answers a JOIN events e ON e.id = a.id {pair.format(against=_text(against))}
-        LEFT JOIN (SELECT id, arg_min(label, known_at) AS label FROM outcomes GROUP BY id) o ON o.id = a.id
-        WHERE a.release = {_text(release)} AND e.capability = {_text(capability)}
-        AND coalesce(a.error, '') = '' AND (a.score IS NOT NULL OR a.scores IS NOT NULL)
-        ORDER BY a.asked_at, a.id"""
+        WITH found AS (
+            SELECT a.id, a.unit, a.block, a.asked_at, a.score, a.scores, {other}, o.label
+            FROM answers a JOIN events e ON e.id = a.id {pair}
+            LEFT JOIN (SELECT id, arg_min(label, known_at) AS label FROM outcomes GROUP BY id) o ON o.id = a.id
+            WHERE a.release = {_text(release)} AND e.capability = {_text(capability)}
+            AND coalesce(a.error, '') = '' AND (a.score IS NOT NULL OR a.scores IS NOT NULL)
+        ), picked AS (SELECT * FROM found {_PICKED[pick].format(most=most)})
+        SELECT * FROM picked ORDER BY asked_at, id"""
     with open_query(segments, since=since) as query:
         rows = list(query.rows(sql))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 9
@@ -59,6 +78,23 @@ def answered(
         others=_scores(columns[6], columns[7]) if against else None,
         labels=np.array([np.nan if v is None else v for v in columns[8]], dtype=np.float64),
     )
+
+
+_MANY = "len(scores) > 0"
+_SAME = (
+    f"CASE WHEN {_MANY} THEN list_position(scores, list_max(scores)) = list_position(b_scores, list_max(b_scores)) "
+    "ELSE (score >= 0.5) = (b_score >= 0.5) END"
+)
+_APART = (
+    f"CASE WHEN {_MANY} THEN 0.5 * list_sum(list_transform(range(len(scores)), i -> abs(scores[i + 1] - b_scores[i + 1]))) "
+    "ELSE abs(score - b_score) END"
+)
+_PICKED: dict[Pick, str] = {
+    "all": "",
+    "worst": f"ORDER BY {_SAME}, {_APART} DESC, id LIMIT {{most}}",
+    "sample": "ORDER BY md5(id) LIMIT {most}",
+}
+"""As ``stats.disagreement.worst`` ranks, and ``disagreement.collected`` draws."""
 
 
 def _scores(single: Sequence[Any], many: Sequence[Any]) -> Floats:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 
 from plimsoll.evaluation import page_templates
 from plimsoll.kernel.ports import CatalogReader
+from plimsoll.operations.answered.noted import expected_of, sentences
 from plimsoll.operations.standing.document import Names, standing_of, waiting_for
 
 NEWEST = 15
@@ -22,15 +24,16 @@ REFRESH_S = 10
 _TONES = {"good": "pass", "grace": "invalid", "safe": "invalid", "held": "inconclusive", "no lease": "quiet"}
 
 
-def status_page(catalog: CatalogReader, now: datetime) -> bytes:
-    """The page as UTF-8 bytes, as of the catalog's last commit. Costs a few queries and about a millisecond."""
+def status_page(catalog: CatalogReader, now: datetime, home: Path | None = None) -> bytes:
+    """The page as UTF-8 bytes, as of the catalog's last commit; with what is expected of answers without outcomes, where that
+    was last written down in ``home``. Costs a few queries and about a millisecond."""
     names = catalog.capabilities()
-    shown = [_shown(standing_of(catalog, name), catalog) for name in names]
+    shown = [_shown(standing_of(catalog, name), catalog, home) for name in names]
     text = _templates().get_template("status.html.j2").render(capabilities=shown, now=_when(now), refresh_s=REFRESH_S)
     return text.encode()
 
 
-def _shown(one: dict[str, Any], catalog: CatalogReader) -> dict[str, Any]:
+def _shown(one: dict[str, Any], catalog: CatalogReader, home: Path | None) -> dict[str, Any]:
     rollout, live = one["rollout"], one["live"]
     releases = Names(catalog.releases(one["capability"]))
     newest = catalog.ledger(capability=one["capability"], newest_first=True, bodies=False)
@@ -41,6 +44,7 @@ def _shown(one: dict[str, Any], catalog: CatalogReader) -> dict[str, Any]:
         "progress": _progress(rollout) if rollout else None,
         "waits": waiting_for(rollout) if rollout else "",
         "open_incidents": [i | {"since": _when(i["opened_at"])} for i in one["incidents"]],
+        "expected": _expected(home, one["capability"], live["release"]),
         "lines": [
             {
                 "at": _when(line.entry.at),
@@ -51,6 +55,11 @@ def _shown(one: dict[str, Any], catalog: CatalogReader) -> dict[str, Any]:
             for line in islice(newest, NEWEST)
         ],
     }
+
+
+def _expected(home: Path | None, capability: str, release: str) -> list[str]:
+    found = None if home is None else expected_of(home, capability, release)
+    return sentences(found) if found else []
 
 
 def _badge(standing: str, incidents: int) -> str:
