@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plimsoll.stats.betting import log_evidence
@@ -16,7 +16,10 @@ ARMS = st.tuples(st.integers(0, 300), st.integers(1, 3_000)).map(lambda a: Arm(m
 FIVE = {"alpha_low": 0.05, "alpha_high": 0.05}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
+@example(Arm(0, 1), Arm(0, 5), True)
+@example(Arm(145, 300), Arm(0, 5), True)
+@example(Arm(1, 20), Arm(0, 1), True)
 @given(ARMS, ARMS, st.booleans())
 def test_a_difference_lies_within_its_bounds_and_turns_with_the_arms(ours: Arm, theirs: Arm, paired: bool) -> None:
     """−1 ≤ low ≤ estimate ≤ high ≤ 1, and theirs less ours is the same turned round."""
@@ -24,6 +27,8 @@ def test_a_difference_lies_within_its_bounds_and_turns_with_the_arms(ours: Arm, 
     turned = difference_sequence(theirs, ours, paired=paired, **FIVE)
     assert -1 <= found.low <= found.estimate <= found.high <= 1
     assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low), abs=1e-6)
+    if found.low > -1:
+        assert log_evidence_above(ours, theirs, found.low, paired=paired) == pytest.approx(math.log(20), abs=0.05)
 
 
 @pytest.mark.parametrize("paired", [False, True])

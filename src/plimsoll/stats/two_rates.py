@@ -102,23 +102,28 @@ def _span(difference: float) -> tuple[float, float]:
 
 
 def _least(ours: Arm, theirs: Arm, alpha: float, paired: bool) -> float:
-    """The least difference that is not excluded. ln E is convex in it and falls: Newton's steps from the excluded side."""
+    """The least difference that is not excluded. ln E is convex in it and falls: Newton's
+    steps come from the excluded side, and are held inside a shrinking bracket where it is flat."""
     wanted = -math.log(alpha)
 
     def at(d: float) -> _Point:
         return _kindest(ours, theirs, lambda p: p + d, _span(d), 1.0, paired)
 
+    low, high = -1.0, ours.hits / ours.n - theirs.hits / theirs.n
+    if at(low).log < wanted:
+        return low
     spread = math.sqrt(sum((arm.hits + 1) / arm.n / arm.n for arm in (ours, theirs)))
-    d = max(-1.0, ours.hits / ours.n - theirs.hits / theirs.n - math.sqrt(2.0 * wanted) * spread)
+    d = max(0.5 * (low + high), high - math.sqrt(2.0 * wanted) * spread)
     for _ in range(100):
         log, slope = at(d)
-        if slope >= 0.0:
-            return -1.0
-        following = max(-1.0, d + (log - wanted) / -slope)
-        if abs(following - d) <= 1e-7 * spread:
-            return min(d, following)
+        low, high = (d, high) if log >= wanted else (low, d)
+        following = d + (log - wanted) / -slope if slope < 0.0 else math.nan
+        if not low < following < high:
+            following = 0.5 * (low + high)
+        if abs(log - wanted) <= 1e-7 or high - low <= 1e-13:
+            return min(d, high)
         d = following
-    return d
+    return low
 
 
 def _least_ratio(ours: Arm, theirs: Arm, alpha: float, paired: bool) -> float:
