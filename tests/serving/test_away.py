@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from plimsoll.circuit import Limits
-from plimsoll.errors import Damaged, Unavailable
+from plimsoll.errors import Damaged, PlimsollError, Unavailable
 from plimsoll.kernel.records import FALLBACK, Answer, Record
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.answering import Timeouts, ask, failed
@@ -189,12 +188,8 @@ def test_without_the_catalog_the_last_deployment_serves(
 class Stuck(SegmentLog):
     """A disk that takes what it is given, and never says that it has it."""
 
-    @property
-    def waits(self) -> bool:
-        return True
-
-    async def append_async(self, records: Sequence[Record]) -> None:
-        await asyncio.Event().wait()
+    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
+        pass
 
 
 @pytest.mark.parametrize("unrecorded", [False, True])

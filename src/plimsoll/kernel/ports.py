@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from plimsoll.errors import PlimsollError
 from plimsoll.kernel.access import KeyRow
 from plimsoll.kernel.chain import Entry, Line
 from plimsoll.kernel.manifest import Manifest
@@ -314,17 +315,14 @@ class Position(NamedTuple):
 class EventLog(Protocol):
     """Append-only records. ``append`` returns when they survive what the durability setting promises."""
 
-    @property
-    def waits(self) -> bool:
-        """Whether ``append`` waits for a disk or a network; if not, it returns in microseconds."""
-        ...
-
     def append(self, records: Sequence[Record]) -> None:
         """Durable on return. Raises Unavailable (disk full, closed): then none of them was accepted."""
         ...
 
-    async def append_async(self, records: Sequence[Record]) -> None:
-        """As ``append``, without blocking the event loop."""
+    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
+        """As ``append``, without blocking the event loop that it is called on: ``then`` is called on it with None once
+        they are durable, or with why none of them was accepted; before this returns, where nothing has to be waited for.
+        """
         ...
 
     def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Record], Position]:

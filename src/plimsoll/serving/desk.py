@@ -68,7 +68,6 @@ class Desk:
         self._waiting = 0
         self._busy = False  # a thread answers a turn: the next one waits for it
         self._quiet = asyncio.Event()  # something ended: whoever waits for the end looks again
-        self._at_work: set[asyncio.Future[None]] = set()
         self._beside: deque[tuple[Event, Deployment]] = deque()
         self._lost: deque[str] = deque(maxlen=100_000)
         self._looking: asyncio.Future[None] | None = None
@@ -154,41 +153,20 @@ class Desk:
 
     def _record(self, askings: Sequence[Asking], decided: Decided, deployment: Deployment) -> None:
         """Make the events durable, then hand out the replies: at once, or when the disk has them."""
-        began_ns = perf_counter_ns()
-        if self._log.waits:
-            work = asyncio.ensure_future(self._appended(decided))
-            self._at_work.add(work)
-            work.add_done_callback(partial(self._recorded, askings, decided, deployment, began_ns))
-            return
-        failed: Exception | None = None
+        recorded = _Recorded(partial(self._end, askings, decided, deployment, perf_counter_ns()))
         try:
-            self._log.append(decided.records)
-        except Exception as error:  # noqa: BLE001 - the supervisor of turns
-            failed = error
-        self._end(askings, decided, deployment, began_ns, failed)
+            self._log.append_then(decided.records, recorded)
+        except Exception as error:
+            if recorded.ended:  # it was handing out the replies that went wrong
+                raise
+            recorded(error)
+        if not recorded.ended:
+            recorded.timer = self._loop.call_later(self._record_timeout_s, self._too_slow, recorded)
 
-    async def _appended(self, decided: Decided) -> None:
-        """The events are durable. Raises Unavailable where that takes too long: then they may still become so, and
-        nobody was answered, which is counted as what it is."""
-        try:
-            async with asyncio.timeout(self._record_timeout_s):
-                await asyncio.shield(self._log.append_async(decided.records))
-        except TimeoutError as error:
-            raise Unavailable(
-                f"the event log took over {self._record_timeout_s:g} s: nothing is answered that is not recorded",
-                hint="look after the disk of the event log",
-            ) from error
-
-    def _recorded(
-        self,
-        askings: Sequence[Asking],
-        decided: Decided,
-        deployment: Deployment,
-        began_ns: int,
-        work: asyncio.Future[None],
-    ) -> None:
-        self._at_work.discard(work)
-        self._end(askings, decided, deployment, began_ns, work.exception())
+    def _too_slow(self, recorded: _Recorded) -> None:
+        """The events may still become durable, and nobody was answered, which is counted as what it is."""
+        text = f"the event log took over {self._record_timeout_s:g} s: nothing is answered that is not recorded"
+        recorded(Unavailable(text, hint="look after the disk of the event log"))
 
     def _end(
         self,
@@ -196,7 +174,7 @@ class Desk:
         decided: Decided,
         deployment: Deployment,
         began_ns: int,
-        error: BaseException | None,
+        error: Exception | None,
     ) -> None:
         """Hand out the replies, then let the others have their say."""
         replies = decided.replies
@@ -291,3 +269,22 @@ def _fitting(askings: Sequence[Asking]) -> int:
         if rows > _TOGETHER:
             return i
     return len(askings)
+
+
+class _Recorded:
+    """What comes after a turn's events: once, by the log's word or when it has been waited for long enough."""
+
+    __slots__ = ("_end", "ended", "timer")
+
+    def __init__(self, end: Callable[[Exception | None], None]) -> None:
+        self._end = end
+        self.ended = False
+        self.timer: asyncio.TimerHandle | None = None
+
+    def __call__(self, error: Exception | None) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if self.timer is not None:
+            self.timer.cancel()
+        self._end(error)

@@ -4,7 +4,7 @@ judgement, the loop, the ledger, as they are. Nothing is judged here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from plimsoll.capability import Capability
+from plimsoll.errors import PlimsollError
 from plimsoll.evaluation import evidence
 from plimsoll.kernel.case import Decision
 from plimsoll.kernel.chain import Entry
@@ -60,16 +61,15 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 class Tape:
     """An event log in memory: what one trial records."""
 
-    waits = False
-
     def __init__(self) -> None:
         self._records: list[Record] = []
 
     def append(self, records: Sequence[Record]) -> None:
         self._records.extend(records)
 
-    async def append_async(self, records: Sequence[Record]) -> None:
+    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
         self._records.extend(records)
+        then(None)
 
     def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Record], Position]:
         """What was written since; it is forgotten then, since one loop reads it once."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from plimsoll.errors import Damaged
+from plimsoll.errors import Damaged, PlimsollError
 from plimsoll.kernel.ports import Position
 from plimsoll.kernel.records import Record
 from plimsoll.store.events import compaction
 from plimsoll.store.events.frames import encode
-from plimsoll.store.events.group import GroupCommit, closed
+from plimsoll.store.events.group import GroupCommit, closed, own_copy
 from plimsoll.store.events.reading import Places, ahead, framed_records, parse_position, position_of
 from plimsoll.store.events.segments import Segment, legal_writer, listing, repair
-from plimsoll.store.events.turns import Turns
+from plimsoll.store.events.turns import Then, Turns
 from plimsoll.store.events.writing import OpenSegment
 
 Durability = Literal["process", "disk"]
@@ -49,11 +50,6 @@ class SegmentLog:
         self._intact: set[Path] = set()
         self._repairs = repair(self._folder) + compaction.clear(self._folder)
 
-    @property
-    def waits(self) -> bool:
-        """Whether ``append`` waits for the disk; if not, it returns in microseconds."""
-        return self._durable
-
     def repairs(self) -> list[str]:
         """What dead writers left and opening put right: one sentence each."""
         return list(self._repairs)
@@ -71,10 +67,22 @@ class SegmentLog:
         """As ``append``, without blocking the event loop. What one turn of the loop appends shares one flush."""
         if not records:
             return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.append_then(records, partial(_settle, future))
+        await future
+
+    def append_then(self, records: Sequence[Record], then: Then) -> None:
+        """As ``append``, without blocking the event loop that it is called on: ``then`` is called on it with None once
+        they are durable, or with why none of them was accepted; before this returns, where nobody waits for the disk."""
         if self._durable:
-            await self._turns.add(encode(records), asyncio.get_running_loop())
-        else:
+            self._turns.add(encode(records), then, asyncio.get_running_loop())
+            return
+        error: PlimsollError | None = None
+        try:
             self._write(encode(records))
+        except PlimsollError as refused:
+            error = refused
+        then(error)
 
     def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[list[Record], Position]:
         """The next records in order of writing, and where to go on.
@@ -141,3 +149,12 @@ class SegmentLog:
             compaction.check(segment)
             self._intact.add(segment.path)
         return compaction.compacted_records(segment, offset)
+
+
+def _settle(future: asyncio.Future[None], error: PlimsollError | None) -> None:
+    if future.done():  # its task was cancelled; the record is in the log all the same
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(own_copy(error))

@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from plimsoll.errors import PlimsollError
-from plimsoll.store.events.group import GroupCommit, closed, own_copy
+from plimsoll.store.events.group import GroupCommit, closed
 
-Append = tuple[bytes, "asyncio.Future[None]"]
+Then = Callable[[PlimsollError | None], None]
+"""What is done once the bytes are durable, or with why they are not."""
+
+Append = tuple[bytes, Then]
 Turn = tuple[asyncio.AbstractEventLoop, list[Append]]
 
 
@@ -28,15 +32,13 @@ class Turns:
         self._guard = threading.Lock()
         self._ended = False
 
-    def add(self, data: bytes, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """A future that is done when ``data`` is durable, or holds why it is not. Call it on ``loop``'s thread."""
-        future: asyncio.Future[None] = loop.create_future()
+    def add(self, data: bytes, then: Then, loop: asyncio.AbstractEventLoop) -> None:
+        """Have ``data`` committed, and ``then`` called on ``loop``. Call it on ``loop``'s thread."""
         appends = self._gathering.get(loop)
         if appends is None:
             appends = self._gathering[loop] = []
             loop.call_soon(self._submit, loop)
-        appends.append((data, future))
-        return future
+        appends.append((data, then))
 
     def close(self) -> None:
         """Commit what was submitted, then stop. What is submitted later is refused."""
@@ -87,10 +89,5 @@ class Turns:
 
 
 def _answer(appends: list[Append], error: PlimsollError | None) -> None:
-    for _, future in appends:
-        if future.done():  # its task was cancelled; the record is in the log all the same
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(own_copy(error))
+    for _, then in appends:
+        then(error)
