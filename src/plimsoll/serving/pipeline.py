@@ -8,6 +8,7 @@ returns when the events are durable; who calls ``decide`` records what it return
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -347,16 +348,38 @@ class Pipeline:
             for row, inputs in zip(rows, batch.inputs, strict=True)
         ]
         distinct = list(dict.fromkeys(keys))
-        found = {key: kept for key, kept in zip(distinct, cache.find(distinct), strict=True) if kept is not None}
+        kept = cache.find(distinct)
+        if kept.count(None) < len(keys):
+            return self._some_again(cache, name, batch, role, fleet, keys, dict(zip(distinct, kept, strict=True)))
+        said = self._ask(name, batch, role, fleet)
+        self._keep(cache, keys, said.answers)
+        return said, (False,) * len(keys)
+
+    def _keep(self, cache: ResponseCache, keys: Sequence[bytes], answers: Sequence[Answer]) -> None:
+        """Those without an error; nobody waits for the others any more."""
+        good = [not answer.error for answer in answers]
+        cache.keep(list(compress(keys, good)), list(compress(answers, good)))
+        if not all(good):
+            cache.give_up([key for key, is_good in zip(keys, good, strict=True) if not is_good])
+
+    def _some_again(
+        self,
+        cache: ResponseCache,
+        name: str,
+        batch: Batch,
+        role: Role,
+        fleet: Standing,
+        keys: Sequence[bytes],
+        kept: Mapping[bytes, Answer | None],
+    ) -> tuple[Said, Sequence[bool]]:
+        """Where some were kept, or come twice in this turn: each of the others is asked once."""
+        found = {key: answer for key, answer in kept.items() if answer is not None}
         first = {key: i for i, key in reversed(list(enumerate(keys))) if key not in found}
         said = Said([])
         if first:
             said = self._ask(name, batch.take(list(first.values())), role, fleet)
-            asked = dict(zip(first, said.answers, strict=True))
-            good = {key: answer for key, answer in asked.items() if not answer.error}
-            cache.keep(list(good), list(good.values()))
-            cache.give_up([key for key in first if key not in good])
-            found |= asked
+            self._keep(cache, list(first), said.answers)
+            found |= dict(zip(first, said.answers, strict=True))
         cached = [first.get(key) != i for i, key in enumerate(keys)]
         answers = [
             msgspec.structs.replace(found[key], role=role, latency_ms=0.0) if again else found[key]

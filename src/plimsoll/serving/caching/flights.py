@@ -15,10 +15,12 @@ from plimsoll.kernel.records import Answer
 
 
 class _Flight:
+    """``landed`` is there where somebody waits for it: an event costs more than all else of a flight, and few are met."""
+
     __slots__ = ("answer", "landed")
 
     def __init__(self) -> None:
-        self.landed = threading.Event()
+        self.landed: threading.Event | None = None
         self.answer: Answer | None = None
 
 
@@ -39,23 +41,30 @@ class Flights:
                     if flight is None:
                         self._flying[key] = _Flight()
                 return [None] * len(keys)
+            awaited = [(flight, _landing(flight)) for flight in flying if flight is not None]
         ends_s = time.monotonic() + self._wait_s
         return [
-            flight.answer if flight is not None and flight.landed.wait(max(0.0, ends_s - time.monotonic())) else None
-            for flight in flying
+            flight.answer if landed.wait(max(0.0, ends_s - time.monotonic())) else None for flight, landed in awaited
         ]
 
     def land(self, keys: Sequence[bytes], answers: Sequence[Answer | None]) -> None:
         """The answers, or None where there was none. A key that is not in flight is passed over."""
         with self._lock:
-            flights = [self._flying.pop(key, None) for key in keys]
-        for flight, answer in zip(flights, answers, strict=True):
-            if flight is not None:
-                flight.answer = answer
-                flight.landed.set()
+            for key, answer in zip(keys, answers, strict=True):
+                flight = self._flying.pop(key, None)
+                if flight is not None and flight.landed is not None:
+                    flight.answer = answer
+                    flight.landed.set()
 
     def __len__(self) -> int:
         return len(self._flying)
+
+
+def _landing(flight: _Flight) -> threading.Event:
+    """What says that it has landed. Under the lock."""
+    if flight.landed is None:
+        flight.landed = threading.Event()
+    return flight.landed
 
 
 def _may_wait() -> bool:
