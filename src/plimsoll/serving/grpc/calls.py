@@ -13,6 +13,7 @@ from plimsoll.serving import oip
 from plimsoll.serving.conduct import all_answered, counter_of
 from plimsoll.serving.grpc.bridge import Bridge
 from plimsoll.serving.grpc.inferring import Counter, Counters, Inferring
+from plimsoll.serving.grpc.lane import GrpcLane
 from plimsoll.serving.grpc.messages import response_of
 from plimsoll.serving.grpc.tensors import Writer, parameters_of
 from plimsoll.serving.repository import index, version_of
@@ -42,6 +43,7 @@ class Calls:
         self._at = counters
         self._bridge = bridge
         self._writer = Writer()
+        self._lanes = {name: GrpcLane(name, at.form, at.capability.task.kind) for name, at in counters.counters.items()}
         self._answers = {name: response_of(name) for name in self.by_name()}
 
     def by_name(self) -> dict[str, Call]:
@@ -109,14 +111,19 @@ class Calls:
     def _infer(self, message: Any, context: Context) -> bytes:
         """Its response is written already."""
         remaining_s = context.time_remaining()
-        inferring = Inferring(self._at, message, headers_of(context.invocation_metadata(), remaining_s))
+        headers = headers_of(context.invocation_metadata(), remaining_s)
+        lane, raw = self._lanes.get(message.model_name), bool(message.raw_input_contents)
+        inferring = Inferring(self._at, message, headers, lane)
         self._bridge.run(inferring.begin)
         replies = all_answered(inferring.replies(remaining_s))
         request = inferring.request
-        assert request is not None  # it was read before it was answered
+        assert request is not None and lane is not None  # it was read before it was answered
+        written = lane.write(request, replies, raw=raw)
+        if written is not None:
+            return written
         made = oip.outputs_of(replies, inferring.kind)
         outputs = [made[wanted.name] for wanted in request.outputs]
-        return self._writer.write(message.model_name, message.id, outputs, raw=bool(message.raw_input_contents))
+        return self._writer.write(message.model_name, message.id, outputs, raw=raw)
 
 
 def headers_of(metadata: Sequence[tuple[str, str | bytes]], remaining_s: float | None) -> Headers:

@@ -10,6 +10,7 @@ from plimsoll.serving import gate, oip
 from plimsoll.serving.conduct import counter_of, unpinned
 from plimsoll.serving.form import Form
 from plimsoll.serving.grpc.bridge import Wait
+from plimsoll.serving.grpc.lane import GrpcLane
 from plimsoll.serving.grpc.messages import SERVICE
 from plimsoll.serving.grpc.tensors import parameters_of, read
 from plimsoll.serving.pipeline import Reply
@@ -66,8 +67,26 @@ class Counters(Protocol):
 class Inferring:
     """An asking of the desk's, whose thread waits. ``begin`` runs on the loop, ``replies`` in the thread."""
 
-    def __init__(self, counters: Counters, message: Any, headers: Headers) -> None:
+    __slots__ = (
+        "_at",
+        "_headers",
+        "_lane",
+        "_message",
+        "_said",
+        "_span",
+        "_wait",
+        "anonymous",
+        "kind",
+        "packed",
+        "request",
+        "rows",
+        "ticket",
+        "trace_id",
+    )
+
+    def __init__(self, counters: Counters, message: Any, headers: Headers, lane: GrpcLane | None) -> None:
         self._at = counters
+        self._lane = lane
         self._message = message
         self._headers = headers
         self._wait = Wait()
@@ -93,8 +112,9 @@ class Inferring:
             counter = counter_of(at.counters, message.model_name, message.model_version)
             unpinned(message.model_name, message.model_version)
             self.kind = counter.capability.task.kind
-            self.request = request = self._read(counter.form)
-            self.rows, self.anonymous = request.questions, request.anonymous
+            found = self._lane.read(message) if self._lane is not None else None
+            self.request = request = self._read(counter.form) if found is None else found
+            self.rows, self.anonymous, self.packed = request.questions, request.anonymous, request.packed
             counter.put(self)
         except Exception as error:  # noqa: BLE001 - a supervisor: the thread that waits is told, and raises it
             self.failed(error)

@@ -1,4 +1,9 @@
-"""The gRPC server: its port, its threads, its limits, and how it ends."""
+"""The gRPC server: its port, its threads, its limits, and how it ends.
+
+It is the one with threads. ``grpc.aio`` on the loop that the desk belongs to needs no bridge, and yet took 1.5 to 2.1 times
+the processor time a call, in the same process and asked in turn (790–890 µs against 390–530 µs with 16 in flight, on a
+busy machine; it was quicker only with one). To be looked at again when grpcio has another event engine under its aio.
+"""
 
 from __future__ import annotations
 

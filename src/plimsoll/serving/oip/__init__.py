@@ -6,7 +6,7 @@ are Triton's extensions. One codec for both edges: REST differs from gRPC only i
 """
 
 from plimsoll.serving.oip.asking import InferRequest, Wanted, asked
-from plimsoll.serving.oip.lane import Lane
+from plimsoll.serving.oip.lane import Lane, marked
 from plimsoll.serving.oip.metadata import model_metadata, server_metadata
 from plimsoll.serving.oip.outputs import Output, output_names, outputs_of
 from plimsoll.serving.oip.reading import InferBody, read_request
@@ -22,6 +22,7 @@ __all__ = [
     "Wanted",
     "Written",
     "asked",
+    "marked",
     "model_metadata",
     "output_names",
     "outputs_of",

@@ -57,15 +57,15 @@ class Lane:
         self._names, self._unit = form.matrix, form.unit
         self._shape = (1, len(form.matrix))
         self._pack = struct.Struct(f"<{len(form.matrix)}f").pack
-        self._takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and form.only_numbers
+        self.takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and form.only_numbers
         self._decode = msgspec.json.Decoder(_Body).decode
         self._text = msgspec.json.Encoder().encode
-        self._all = tuple(Wanted(name) for name in output_names(task) if name != ON_REQUEST)
+        self.all = tuple(Wanted(name) for name in output_names(task) if name != ON_REQUEST)
         self._templates: dict[tuple[Any, ...], _Template | None] = {}
 
     def read(self, body: bytes) -> InferRequest:
         """As ``read_request``: the same questions, or the same error; with its numbers packed, where they came so."""
-        if self._takes:
+        if self.takes:
             try:
                 asked = self._decode(body)
                 tensor = asked.inputs[0]
@@ -73,19 +73,22 @@ class Lane:
                     data = tensor.data
                     packed = self._pack(*data)
                     if _LARGEST not in packed:  # it may have been rounded down to that
-                        question: dict[str, Any] = dict(zip(self._names, data))  # noqa: B905 - packing has counted them
-                        id, unit = asked.id, asked.parameters.unit
-                        if unit is None and not id:
-                            return InferRequest(id, [question], self._all, True, packed)
-                        question[self._unit] = id if unit is None else unit
-                        return InferRequest(id, [question], self._all, False, packed)
+                        return self.row(data, packed, asked.id, asked.parameters.unit)
             except _NOT_TAKEN:
                 pass  # the general codec says what is wrong with it, if anything is
         return read_request(body, self._form, self._task)
 
+    def row(self, values: Sequence[int | float], packed: bytes, id: str, unit: str | None = None) -> InferRequest:
+        """The request that asks one row of the form's matrix: as many numbers as that has, which are ``packed``, too."""
+        question: dict[str, Any] = dict(zip(self._names, values))  # noqa: B905 - packing has counted them
+        if unit is None and not id:
+            return InferRequest(id, [question], self.all, True, packed)
+        question[self._unit] = id if unit is None else unit
+        return InferRequest(id, [question], self.all, False, packed)
+
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
         """As ``write_reply``: the same bytes. Raises Unavailable where one of them is no answer."""
-        if len(replies) == 1 and request.outputs is self._all and type(replies[0].given.score) is float:
+        if len(replies) == 1 and request.outputs is self.all and type(replies[0].given.score) is float:
             event, given = replies[0].event, replies[0].given
             key = (given.release, event.action, event.reason, given.role, event.cached)
             template = self._templates.get(key, _UNKNOWN)
@@ -106,11 +109,10 @@ class Lane:
 
     def _cut(self, reply: Reply) -> _Template | None:
         """The template of replies like this one; None where more than score and id differ between two of them."""
-        request = InferRequest("", [], self._all)
+        request = InferRequest("", [], self.all)
         cut = []
         for score, id, confidence in ((0.1234567, "⚓one⚓", 0.5), (0.7654321, "⚓two⚓", 0.25)):
-            marked = _marked(reply, score, id, confidence)
-            text = write_reply(self._model, request, [marked], self._task).body
+            text = write_reply(self._model, request, [marked(reply, score, id, confidence)], self._task).body
             pieces = text.partition(self._text(score))
             cut.append((pieces[0], *pieces[2].partition(id.encode())[::2], text.count(id.encode())))
         first, second = cut
@@ -137,7 +139,7 @@ _LARGEST = b"\xff\xff\x7f"
 """The upper three bytes of float32's largest number, of either sign, but for the sign."""
 
 
-def _marked(reply: Reply, score: float, id: str, confidence: float) -> Reply:
+def marked(reply: Reply, score: float, id: str, confidence: float) -> Reply:
     """A reply that differs from ``reply`` in everything that a template does not hold fixed."""
     given: Answer = msgspec.structs.replace(reply.given, score=score, latency_ms=confidence, features=b"")
     event: Event = msgspec.structs.replace(
