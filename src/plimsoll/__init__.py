@@ -29,7 +29,7 @@ _MODULES = {
     "kernel.requirement": ("at_least", "at_most", "better", "equivalent", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
-    "suite": ("directional", "invariance", "minimum"),
+    "suite": ("directional", "invariance", "minimum", "trusted"),
     "client": ("AsyncClient", "Client"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -67,6 +67,7 @@ __all__ = [
     "minimum",
     "no_worse",
     "number",
+    "trusted",
     "view",
     "weekday",
 ]
@@ -90,6 +91,6 @@ if TYPE_CHECKING:
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
     from plimsoll.own_metric import metric
-    from plimsoll.suite import directional, invariance, minimum
+    from plimsoll.suite import directional, invariance, minimum, trusted
 
 __getattr__ = names_of(__name__, _HOME)

@@ -27,7 +27,7 @@ from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
 from plimsoll.stats.metrics import METRICS, Metric, found
 from plimsoll.stats.sequence import START
-from plimsoll.suite import Behaviour
+from plimsoll.suite import Behaviour, Trusted
 
 Declared = TypeVar("Declared")
 TaskKind = Literal["binary", "multiclass", "regression"]
@@ -232,7 +232,7 @@ class Capability:
     slices: Sequence[str] = ()
     answer: Answer = field(default_factory=Answer)
     caching: Caching | None = None
-    suite: Sequence[Behaviour] = ()
+    suite: Sequence[Behaviour | Trusted] = ()
     split: Split = field(default_factory=Split)
     policy: Policy = field(default_factory=Policy)
     maturity: timedelta = timedelta(hours=36)
@@ -273,6 +273,11 @@ class Capability:
     def behaviours(self) -> tuple[Behaviour, ...]:
         """What the gate asks of the answers beside their metrics."""
         return tuple(asked for asked in self.suite if isinstance(asked, Behaviour))
+
+    @property
+    def trusted(self) -> tuple[Trusted, ...]:
+        """The features that may look too good to be true."""
+        return tuple(asked for asked in self.suite if isinstance(asked, Trusted))
 
     def definition(self, metric: str | Metric) -> Metric:
         """How a metric is measured here. Raises UsageError if it is unknown, or known as another version."""

@@ -79,6 +79,25 @@ class Behaviour:
         return digest([asked, change, source_digest(self.where) if self.where else ""])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """A feature (``name``) that knows the outcome almost by itself, and may: ``because`` says why."""
+
+    name: str
+    because: str
+
+    @property
+    def digest(self) -> str:
+        return digest([self.name, self.because])
+
+
+def trusted(feature: str, *, because: str) -> Trusted:
+    """``feature`` is honestly known when the question is asked, however good it looks."""
+    if not because.strip():
+        raise InvalidDeclaration(f"trusted({feature!r}): say because=…: whoever reads the report will ask")
+    return Trusted(name=feature, because=because)
+
+
 def invariance(
     name: str,
     *,

@@ -20,6 +20,7 @@ from plimsoll.models import code_model, is_code, open_engine, package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
 from plimsoll.operations.intake import Taken, take_in
 from plimsoll.operations.leakage import leakage
+from plimsoll.operations.suspicion import suspicion
 from plimsoll.operations.yard import Yard
 from plimsoll.training import code_digest, environment, step, train
 
@@ -37,6 +38,7 @@ class Built:
     problems: tuple[str, ...]
     taken: Mapping[str, Taken]
     selection: Selection | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
@@ -64,6 +66,11 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     yard.say(f"joining {len(parts.train) + len(parts.gate):,} questions with what was known when each was asked")
     lines = timelines.for_schema(schema, capability.known_views, taken)
     gate = matrix_of(capability, schema, parts.gate, lines)
+    doubt = suspicion(capability, schema, parts, gate)
+    for warning in doubt.warnings:
+        yard.say(f"warning: {warning}")
+    if doubt.problems:
+        return Built(manifest=base, schema=schema, parts=parts, gate=None, problems=doubt.problems, taken=taken)
     work = partial(trained, capability, yard, schema, parts, lines, gate)
     run = step(
         yard.catalog,
@@ -90,6 +97,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
         problems=_promised(selection),
         taken=taken,
         selection=selection,
+        warnings=doubt.warnings,
     )
 
 

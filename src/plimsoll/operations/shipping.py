@@ -164,6 +164,7 @@ def _report(
         says=[explanation.says for explanation in explained(verdict, found)],
         selection=built.selection or policy_without_promise(capability, answers),
         examination=looked,
+        notes=built.warnings,
         calibration=calibration_of(yard.catalog, capability),
     )
     return yard.objects.put(page)
