@@ -14,11 +14,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plimsoll.errors import Unavailable
 
@@ -58,10 +58,11 @@ def cores() -> tuple[set[int], set[int]]:
 
 
 @contextmanager
-def started(command: Sequence[object], port: int | None = None, **options: object) -> Iterator[tuple[int, int]]:
+def started(command: Sequence[object], port: int | None = None, **options: Any) -> Iterator[tuple[int, int]]:
     """(pid, port) of a server on a core of its own; ended with all its children. Without ``port`` it prints its port
     as its first line."""
     words = [str(word) for word in command]
+    options["env"] = compiled(options.get("env", os.environ))
     pin = partial(os.sched_setaffinity, 0, cores()[0])
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -70,7 +71,7 @@ def started(command: Sequence[object], port: int | None = None, **options: objec
             stderr=errors,
             preexec_fn=pin,
             start_new_session=True,
-            **options,  # type: ignore[call-overload]
+            **options,
         )
         try:
             if port is None:
@@ -91,6 +92,12 @@ def started(command: Sequence[object], port: int | None = None, **options: objec
                 process.wait(timeout=30)
             for pid in family[1:]:
                 _end(pid)
+
+
+def compiled(env: Mapping[str, str]) -> dict[str, str]:
+    """``env`` for a server whose bytecode is kept from its first start on, as an installed package's is."""
+    kept = {name: value for name, value in env.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / f"plimsoll-benchmarks-{os.getuid()}")}
 
 
 def drive(target: Target, connections: int, seconds: int) -> Load:

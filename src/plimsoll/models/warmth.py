@@ -19,7 +19,7 @@ import numpy as np
 from plimsoll.models.engine import Engine, Matrix
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-BUDGET_MS = 150.0
+BUDGET_MS = 80.0
 """For all sizes together, about: a size whose first run takes longer than its share is run once, larger ones not."""
 MOST_RUNS = 200
 INLINE_US = 1_000.0

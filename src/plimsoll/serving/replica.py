@@ -275,7 +275,7 @@ class Fleet:
         hold: Hold | None = None,
         limit_s: float = 1.0,
     ) -> None:
-        """``measure``: find out what each release costs here as it is loaded (150 ms). A rehearsal must not: its
+        """``measure``: find out what each release costs here as it is loaded (80 ms). A rehearsal must not: its
         machine would show. ``trust``: whose code is run; without it none is. ``hold``: the memory of the process,
         shared by its fleets. ``limit_s``: how long a model that may not end is waited for.
         """
