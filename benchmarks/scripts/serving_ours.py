@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Set
-from contextlib import closing
+from collections.abc import Iterator, Set
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,9 @@ def _build(home: Path, policies: Set[str]) -> None:
             online.replace(binding.online, [(str(i), asked_us, values[i].tobytes()) for i in range(SHOPS)])
 
 
-def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
-    """As ``plimsoll serve`` wires it, without the loop beside it."""
+@contextmanager
+def opened(folder: Path, policies: Set[str], grpc_port: int | None = None) -> Iterator[Server]:
+    """One of the homes, as ``plimsoll serve`` wires it, without the loop beside it."""
     home = folder / ("lookup" if "lookup" in policies else "plain")
     declared = capability(home, policies)
     catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
@@ -157,13 +158,18 @@ def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
         tracer=tracer,
         requests=RequestLog(slow_ms=1_000.0, share=0.0),
     )
-    server = Server([Counter(declared, house, cache=open_cache(declared, Cache()))], house)
-    listener = server.listen()
-    print(listener.getsockname()[1], flush=True)
-    server.serve(listener)
+    yield Server([Counter(declared, house, cache=open_cache(declared, Cache()))], house)
     log.close()
     if tracer is not None:
         tracer.close()
+
+
+def serve(folder: Path, policies: Set[str], grpc_port: int | None) -> None:
+    """Serve a home, and print the port."""
+    with opened(folder, policies, grpc_port) as server:
+        listener = server.listen()
+        print(listener.getsockname()[1], flush=True)
+        server.serve(listener)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 
 from plimsoll.capability import Source
 from plimsoll.errors import UsageError
+from plimsoll.kernel.block import namer
 from plimsoll.serving import QuestionMaker, SeededIds, random_id
-from plimsoll.serving.ids import asked_at_of
+from plimsoll.serving.ids import RandomIds, asked_at_of
 
 from .conftest import T0, parcel, toy
 
@@ -55,10 +58,38 @@ def test_the_time_of_the_question_is_filled_in() -> None:
 def test_an_id_says_when_it_was_asked(seed: int, unit: str, at: datetime) -> None:
     """Ids are UUIDs of version 7: sortable by time, to the millisecond."""
     asked_at = at.replace(tzinfo=UTC)
-    for made in (SeededIds(seed)(unit, asked_at), random_id(unit, asked_at)):
+    for made in (SeededIds(seed)(unit, asked_at), random_id(unit, asked_at), *RandomIds().take(1, asked_at)):
         read = asked_at_of(made)
         assert read is not None
         assert abs(read - asked_at) <= timedelta(milliseconds=1)
+
+
+def test_ids_taken_many_at_a_time_are_random_in_every_digit() -> None:
+    """Each of the right version and variant, none twice, and no digit is likelier than another (chi-squared, 15 degrees of
+    freedom: 60 is passed once in four million)."""
+    maker = RandomIds()
+    ids = [id for count in (1, 3, 700, 2_000) for id in maker.take(count, T0)]
+    assert len(set(ids)) == 2_704
+    assert {(UUID(id).version, UUID(id).variant) for id in ids} == {(7, RFC_4122)}
+    for place in (15, 16, 17, 20, 21, 22, *range(24, 36)):
+        counts = Counter(id[place] for id in ids)
+        assert sum((counts[digit] - 169) ** 2 / 169 for digit in "0123456789abcdef") < 60
+    assert all(count > 600 for count in Counter(id[19] for id in ids).values())
+
+
+@given(
+    st.sampled_from(["day", "hour", "10 s", "500 ms"]),
+    st.sampled_from(["America/New_York", "Africa/Monrovia", "UTC"]),
+    st.lists(st.datetimes(datetime(1960, 1, 1), datetime(2030, 1, 1)), min_size=1, max_size=5),
+)
+def test_a_block_is_that_of_its_moment_whatever_was_asked_before(
+    block: str, zone: str, moments: list[datetime]
+) -> None:
+    """What is worked out once a second is what the kernel says of each moment; Monrovia was 44 min 30 s off until 1972."""
+    maker, name = QuestionMaker(toy(source=source(block=block, timezone=zone))), namer(block, zone)
+    for at in (each.replace(tzinfo=UTC) for each in moments):
+        for moment in (at, at + timedelta(milliseconds=400), at):
+            assert maker(parcel(1), moment).block == name(moment)
 
 
 def test_seeded_ids_replay() -> None:
