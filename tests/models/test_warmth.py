@@ -66,7 +66,7 @@ def test_it_costs_about_its_budget() -> None:
 
 def test_the_same_rows_are_not_measured_again_and_again() -> None:
     """A processor learns the branches of rows that it has seen: each run gets others, of plausible values."""
-    engine = Priced(lambda n: 1_000.0)
+    engine = Priced(lambda n: 500.0)
     warmed(engine, X[:32], clock_ns=engine.clock_ns)
     singles = {m.tobytes() for m in engine.asked if len(m) == 1}
     assert len(singles) > 10

@@ -70,6 +70,7 @@ class Desk:
         self._quiet = asyncio.Event()  # something ended: whoever waits for the end looks again
         self._beside: deque[tuple[Event, Deployment]] = deque()
         self._lost: deque[str] = deque(maxlen=100_000)
+        self._others: tuple[Deployment | None, tuple[str, ...]] = None, ()
         self._looking: asyncio.Future[None] | None = None
         self._answerer = ThreadPoolExecutor(1, "plimsoll-answer")
         self._looker = ThreadPoolExecutor(1, "plimsoll-beside")
@@ -210,8 +211,10 @@ class Desk:
     # ── beside ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _queue(self, replies: Sequence[Reply], deployment: Deployment) -> None:
-        others = beside(deployment)
-        if not deployment.rollout and others == (replies[0].event.served.release,):
+        if deployment is not self._others[0]:
+            self._others = deployment, beside(deployment)
+        others = self._others[1]
+        if deployment.rollout is None and others == (replies[0].event.served.release,):
             return  # nobody else is asked about anything
         events = [reply.event for reply in replies if any(name != reply.event.served.release for name in others)]
         if not events:

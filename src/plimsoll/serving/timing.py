@@ -55,7 +55,7 @@ class WallTiming:
             time.sleep(drill.latency_ms / 1000.0)
 
     def latencies_ms(self, release: str, events: Sequence[str], elapsed_ms: float, drill: Drill) -> list[float]:
-        return [round(elapsed_ms, 3)] * len(events)
+        return [int(elapsed_ms * 1000.0 + 0.5) / 1000.0] * len(events)  # to the µs; round() takes five times as long
 
     def stages_us(self, before_us: tuple[int, ...], *parts_ms: float) -> tuple[int, ...]:
         return (*before_us, *[int(part * 1000.0 + 0.5) for part in parts_ms])

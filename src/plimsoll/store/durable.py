@@ -49,9 +49,9 @@ def sync_folder(folder: Path) -> None:
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
     """``os.write`` until everything is written; a short write means that the next one says why."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
