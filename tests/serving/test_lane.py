@@ -86,6 +86,24 @@ def test_packed_rows_are_float32_of_the_numbers(data: list[Any]) -> None:
     assert packed is None or packed == struct.pack("<3f", *data)
 
 
+@pytest.mark.parametrize(
+    "names", [("a b", "class"), ("self", "__len__"), ("f", "é"), ("c1", "c0"), tuple("x" * n for n in range(1, 400))]
+)
+def test_a_column_may_have_any_name(names: tuple[str, ...]) -> None:
+    """Also one that no field of a Python class can have."""
+    form = Form({"who": Entry("who", "text", True), **{n: Entry(n, "number", True) for n in names}}, "who", names)
+    tensor = {
+        "name": "features",
+        "shape": [1, len(names)],
+        "datatype": "FP32",
+        "data": [1, 2.5] * (len(names) // 2) + [3] * (len(names) % 2),
+    }
+    sent = msgspec.json.encode({"id": "u", "inputs": [tensor]})
+    fast, general = Lane("m", form, "binary").read(sent), read_request(sent, form, "binary")
+    assert fast.packed is not None
+    assert repr(fast.questions) == repr(general.questions)
+
+
 @pytest.mark.parametrize("body", [b"\x80", b"[", b'{"inputs": []}', b"[" * 5_000])
 def test_what_is_no_request_is_told_alike(body: bytes) -> None:
     """The lane has no errors of its own."""

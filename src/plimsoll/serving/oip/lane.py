@@ -7,11 +7,13 @@ responses are cut from what the general codec wrote: the pieces between the valu
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from keyword import iskeyword
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import asdict, astuple
 
 from plimsoll.kernel.records import Answer, Event
 from plimsoll.serving.conduct import all_answered
@@ -29,21 +31,49 @@ _Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """Beyond it an integer may be none that an event can hold: the general codec looks closer."""
 
 
-class _Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    name: Literal["features"]
-    shape: tuple[int, int]
-    datatype: Literal["FP32", "FP64"]
-    data: list[_Integer | float]
-
-
 class _Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     unit: str | None = None
 
 
-class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    inputs: tuple[_Matrix]
-    id: str = ""
-    parameters: _Parameters = _Parameters()
+def _row_of(names: Sequence[str]) -> type[msgspec.Struct]:
+    """A row of the matrix: an array of as many numbers, which become the columns of a question in one step. Looking each
+    name up, and letting a dictionary grow, would cost as much as reading the body."""
+    fields = names if all(name.isidentifier() and not iskeyword(name) for name in names) else _numbered(names)
+    return msgspec.defstruct(
+        "Row",
+        [(field, _Integer | float) for field in fields],
+        frozen=True,
+        forbid_unknown_fields=True,
+        array_like=True,
+        gc=False,
+    )
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    return [f"c{place}" for place in range(len(names))]
+
+
+def _body_of(row: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The usual body: one row of the matrix, and perhaps whom it is about."""
+    matrix = msgspec.defstruct(
+        "Matrix",
+        [
+            ("name", Literal["features"]),
+            ("shape", tuple[int, int]),
+            ("datatype", Literal["FP32", "FP64"]),
+            ("data", row),
+        ],
+        frozen=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.defstruct(
+        "Body",
+        [("inputs", tuple[matrix]), ("id", str, ""), ("parameters", _Parameters, _Parameters())],  # type: ignore[valid-type]
+        frozen=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
 
 
 assert MATRIX == "features"
@@ -58,7 +88,9 @@ class Lane:
         self._shape = (1, len(form.matrix))
         self._pack = struct.Struct(f"<{len(form.matrix)}f").pack
         self.takes = bool(form.matrix) and form.entries[form.unit].kind == "text" and form.only_numbers
-        self._decode = msgspec.json.Decoder(_Body).decode
+        row = _row_of(form.matrix)
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(_body_of(row)).decode
+        self._columns = asdict if row.__struct_fields__ == form.matrix else self._renamed
         self._text = msgspec.json.Encoder().encode
         self.all = tuple(Wanted(name) for name in output_names(task) if name != ON_REQUEST)
         self._templates: dict[tuple[Any, ...], _Template | None] = {}
@@ -70,17 +102,22 @@ class Lane:
                 asked = self._decode(body)
                 tensor = asked.inputs[0]
                 if tensor.shape == self._shape:
-                    data = tensor.data
-                    packed = self._pack(*data)
+                    question = self._columns(tensor.data)
+                    packed = self._pack(*question.values())
                     if _LARGEST not in packed:  # it may have been rounded down to that
-                        return self.row(data, packed, asked.id, asked.parameters.unit)
+                        return self._about(question, packed, asked.id, asked.parameters.unit)
             except _NOT_TAKEN:
                 pass  # the general codec says what is wrong with it, if anything is
         return read_request(body, self._form, self._task)
 
-    def row(self, values: Sequence[int | float], packed: bytes, id: str, unit: str | None = None) -> InferRequest:
+    def row(self, values: Sequence[float], packed: bytes, id: str, unit: str | None = None) -> InferRequest:
         """The request that asks one row of the form's matrix: as many numbers as that has, which are ``packed``, too."""
-        question: dict[str, Any] = dict(zip(self._names, values))  # noqa: B905 - packing has counted them
+        return self._about(dict(zip(self._names, values)), packed, id, unit)  # noqa: B905 - packing has counted them
+
+    def _renamed(self, row: msgspec.Struct) -> dict[str, Any]:
+        return dict(zip(self._names, astuple(row), strict=True))
+
+    def _about(self, question: dict[str, Any], packed: bytes, id: str, unit: str | None) -> InferRequest:
         if unit is None and not id:
             return InferRequest(id, [question], self.all, True, packed)
         question[self._unit] = id if unit is None else unit
