@@ -5,9 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
+import grpc
+import pytest
 from processes import PATIENCE_S, Asking, Up, hold_lease, recorded, release_of, run
 
 
@@ -91,8 +94,6 @@ def test_a_hangup_replaces_every_worker_and_drops_no_request(folder: Path) -> No
 
 def test_a_port_that_is_taken_is_said_once(folder: Path) -> None:
     """By the supervisor, before any worker is started."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, said = run(folder, "up", "--workers", "2", "--port", str(taken.getsockname()[1]))
     assert code == 2 and "is in use" in said["error"]
@@ -107,3 +108,18 @@ def test_a_supervisor_that_is_killed_leaves_no_worker_behind(folder: Path) -> No
         while any(Path(f"/proc/{pid}").exists() for pid in workers.values()):
             threading.Event().wait(0.05)
         assert up.stop() == -signal.SIGKILL
+
+
+def test_all_workers_answer_over_grpc_at_one_port(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And go on when one of them is replaced."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("PLIMSOLL_SERVER_GRPC_PORT", str(port))
+    with Up(folder, "--workers", "2") as up:
+        os.kill(started(up)["worker 1"], signal.SIGKILL)
+        up.hear("worker 1 is ready")
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+            assert live(b"", timeout=PATIENCE_S, wait_for_ready=True) == b"\x08\x01"
+        assert up.stop() == 0

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import Any
 
 import grpc
@@ -259,6 +260,17 @@ def test_a_port_in_use_says_so(yard: Any, up: Running) -> None:
         running(yard, grpc_port=port),
     ):
         pass
+
+
+def test_workers_share_a_port_and_one_goes_on_without_the_other(yard: Any) -> None:
+    """Where they are told that others listen there, too."""
+    with ExitStack() as first:
+        up = first.enter_context(running(yard, grpc_port=0, shared_port=True))
+        address = up.server.grpc_address
+        with running(yard, grpc_port=int(address.rsplit(":", 1)[1]), shared_port=True):
+            first.close()
+            with closing(Channel(address)) as channel:
+                assert channel.call("ServerLive").live
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from plimsoll.app.home import WRITERS
@@ -72,7 +73,15 @@ def serve_with_workers(
     host, port = settings.server.host, settings.server.port
     with listening(host, port) as taken:  # somebody else's port is an error now, not N times later
         port = taken.getsockname()[1]
-    with listening(host, port, shared=True, idle=True):  # and stays ours, also while no worker listens
+    grpc_port = settings.server.grpc_port
+    with ExitStack() as kept:
+        kept.enter_context(
+            listening(host, port, shared=True, idle=True)
+        )  # and stays ours, also while no worker listens
+        if grpc_port:
+            another = "another port for gRPC in plimsoll.toml under [server]: grpc_port ="
+            listening(host, grpc_port, hint=another).close()
+            kept.enter_context(listening(host, grpc_port, shared=True, idle=True))
         words = [sys.executable, "-m", "plimsoll.cli", "up", *map(str, folders), "--host", host, "--port", str(port)]
         words += ["--home", str(settings.home), "--workers", "1"] + ["--json"] * as_json
 

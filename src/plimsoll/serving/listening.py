@@ -50,8 +50,15 @@ class Draining(uvicorn.Server):
         timer.start()
 
 
-def listening(host: str, port: int, *, shared: bool = False, idle: bool = False) -> socket.socket:
-    """A socket that listens on ``host:port``. Raises UsageError saying what is in the way.
+def listening(
+    host: str,
+    port: int,
+    *,
+    shared: bool = False,
+    idle: bool = False,
+    hint: str = "use another port: plimsoll up --port",
+) -> socket.socket:
+    """A socket that listens on ``host:port``. Raises UsageError saying what is in the way, and with ``hint`` what to do.
 
     ``shared``: others may listen on the same port, and the kernel spreads connections over them. ``idle``: only keep
     the port; nobody is sent here.
@@ -70,7 +77,7 @@ def listening(host: str, port: int, *, shared: bool = False, idle: bool = False)
         if error.errno == errno.EADDRINUSE:
             raise UsageError(
                 f"port {port} on {host} is in use by another process",
-                hint=f"stop that one, or use another port: plimsoll up --port {port + 1}",
+                hint=f"stop that one, or {hint} {port + 1}",
             ) from error
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}", hint="check --host and --port") from error
     listener.setblocking(False)

@@ -286,4 +286,4 @@ def _grpc_edge(server: Server, host: str, port: int) -> GrpcEdge:
             f"gRPC is wanted on port {port}, and {error.name} is not installed",
             hint="pip install 'plimsoll[grpc]', or set grpc_port = 0 in plimsoll.toml under [server]",
         ) from error
-    return GrpcEdge(server, host, port, certificates=server.certificates)
+    return GrpcEdge(server, host, port, certificates=server.certificates, shared=server.settings.shared_port)

@@ -38,14 +38,23 @@ _METADATA_BYTES = 16_384
 class GrpcEdge:
     """Listens when it is constructed; answers from ``start`` on, until ``stop``.
 
-    Raises UsageError when the port is taken or the host is none of this machine's.
+    ``shared``: other processes listen on the same port, and the kernel spreads connections over them. Raises UsageError
+    when the port is taken or the host is none of this machine's.
     """
 
-    def __init__(self, counters: Counters, host: str, port: int, *, certificates: Certificates | None = None) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        host: str,
+        port: int,
+        *,
+        certificates: Certificates | None = None,
+        shared: bool = False,
+    ) -> None:
         self._at = counters
         self._pool = ThreadPoolExecutor(_THREADS, "plimsoll-grpc")
         self._server = grpc.server(
-            self._pool, options=_options(counters.body_limit_bytes), maximum_concurrent_rpcs=_MOST_CALLS
+            self._pool, options=_options(counters.body_limit_bytes, shared=shared), maximum_concurrent_rpcs=_MOST_CALLS
         )
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
@@ -117,10 +126,10 @@ def _read(kind: Any, sent: bytes) -> Any:
         raise UsageError(f"this is no {kind.DESCRIPTOR.name}: {error}") from error
 
 
-def _options(body_limit_bytes: int) -> list[tuple[str, int]]:
-    """A taken port is an error, not shared; messages and metadata are bounded as over REST."""
+def _options(body_limit_bytes: int, *, shared: bool) -> list[tuple[str, int]]:
+    """A taken port is an error where it is not to be shared; messages and metadata are bounded as over REST."""
     return [
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(shared)),
         ("grpc.max_receive_message_length", body_limit_bytes),
         ("grpc.max_metadata_size", _METADATA_BYTES),
     ]
