@@ -102,10 +102,16 @@ def compiled(env: Mapping[str, str]) -> dict[str, str]:
 
 def drive(target: Target, connections: int, seconds: int) -> Load:
     """Closed loop: each connection asks again when it has its answer. A first second of it is not counted."""
+    burst(target, connections, WARM_S)
+    return burst(target, connections, seconds)
+
+
+def burst(target: Target, connections: int, seconds: int, *, after: int | None = None) -> Load:
+    """As ``drive``, without a second before it. ``after``: the requests are numbered from the one behind it on, without
+    a gap; else they begin somewhere."""
     with tempfile.TemporaryDirectory(prefix="wrk-") as folder:
         script = Path(folder) / "ask.lua"
-        script.write_text(_lua(target))
-        _wrk(script, target.port, connections, WARM_S)
+        script.write_text(_lua(target, after))
         before_s = cpu_s(target.pid)
         said = _wrk(script, target.port, connections, seconds)
         used_s = cpu_s(target.pid) - before_s
@@ -166,10 +172,11 @@ def cpu_s(pid: int) -> float:
     return spent_s
 
 
-def pss_mb(pid: int) -> float:
-    """Memory of the largest of the process and its descendants, the worker; what is shared counts by parts."""
+def pss_mb(pid: int, of: str = "Pss") -> float:
+    """Memory of the largest of the process and its descendants, the worker; what is shared counts by parts. ``of``: a
+    line of ``smaps_rollup``; ``Pss_Anon`` leaves out files, whose parts depend on who else has them open."""
     found = [Path(f"/proc/{each}/smaps_rollup").read_text() for each in pids(pid)]
-    return max(int(_found(r"Pss:\s+(\d+) kB", text)) for text in found) / 1024
+    return max(int(_found(rf"{of}:\s+(\d+) kB", text)) for text in found) / 1024
 
 
 def free_port() -> int:
@@ -185,7 +192,7 @@ def _end(pid: int) -> None:
         return  # it went with its parent
 
 
-def _lua(target: Target) -> str:
+def _lua(target: Target, after: int | None) -> str:
     parts = [body.partition(NUMBER) for body in target.bodies]
     heads = ",\n".join(f"[=[{head}]=]" for head, _, _ in parts)
     tails = ",\n".join(f"[=[{tail}]=]" for _, _, tail in parts)
@@ -194,9 +201,10 @@ def _lua(target: Target) -> str:
         for name, value in {"Content-Type": "application/json", **target.headers}.items()
     )
     numbered = "true" if parts[0][1] else "false"
+    begin = "math.floor(os.time() % 1000) * 1000000" if after is None else f"{after - 1}"  # wrk makes one to look at
     return f"""
 local heads, tails, numbered = {{ {heads} }}, {{ {tails} }}, {numbered}
-local at, number = 0, math.floor(os.time() % 1000) * 1000000
+local at, number = 0, {begin}
 function init(args)
   for i, head in ipairs(heads) do
     local body = numbered and head .. "{NUMBER}" .. tails[i] or head
