@@ -48,6 +48,9 @@ class _Read(NamedTuple):
     seen: Freshness
 
 
+Row = tuple[int, bytes]
+"""(known_at in µs since the epoch, packed float32 values)."""
+
 Ages = dict[str, float]
 """How old the row of each view was, in seconds; a view that had none is not there."""
 
@@ -55,7 +58,7 @@ Ages = dict[str, float]
 class OnlineJoin:
     """The features of one release, looked up where they are served.
 
-    ``numbers``: the question's columns whose values as float32 are the whole row; empty where there is more to it.
+    ``numbers``: the question's columns whose values as float32 are its own features; empty where there is more to them.
     ``freshness`` counts by the view's name; a count that two threads move at once may miss one.
     """
 
@@ -67,31 +70,37 @@ class OnlineJoin:
         self._entities = tuple(dict.fromkeys(read.entity for read in self._views))
         plain = len(schema.inputs) > 1 and all(isinstance(f, Number) for f in schema.inputs)
         self._numbers = itemgetter(*(f.column for f in schema.inputs)) if plain else None
-        self.numbers = tuple(f.column for f in schema.inputs) if plain and not schema.views else ()
+        self.numbers = tuple(f.column for f in schema.inputs) if plain else ()
         self.freshness = {read.view: read.seen for read in self._views}
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether there are features that the question does not bring."""
+        return bool(self._views)
 
     @property
     def far(self) -> bool:
         """Whether looking a question's features up waits for a network."""
         return bool(self._views) and self._online.far
 
-    def row(self, inputs: Mapping[str, Any], asked_at_us: int, ages: list[Ages] | None = None) -> Floats:
+    def row(
+        self,
+        inputs: Mapping[str, Any],
+        asked_at_us: int,
+        ages: list[Ages] | None = None,
+        own: Floats | None = None,
+    ) -> Floats:
         """The float32 vector of one question. Cost: one ``get`` a view; about a microsecond a feature besides.
 
-        ``ages``, where given, gets one entry a question. Raises UsageError naming a column that the question lacks or
-        that is of the wrong kind, Unavailable where a row is staler than its view lets it be.
+        ``ages``, where given, gets one entry a question. ``own``: the columns ``numbers`` of the question as float32,
+        where somebody has them already. Raises UsageError naming a column that the question lacks or that is of the
+        wrong kind, Unavailable where a row is staler than its view lets it be.
         """
-        if not self._views and (plain := self._all_numbers((inputs,))) is not None:
-            return plain.reshape(-1)
-        own = array("f")
-        for column, read, feature in self._reads:
-            try:
-                own.append(read(inputs[column]))
-            except KeyError:
-                raise missing(column, inputs) from None
-            except (TypeError, ValueError, OverflowError) as error:
-                raise feature.wrong(error) from error
-        packed = bytearray(own.tobytes())
+        if own is None and not self._views:
+            own = self._all_numbers((inputs,))
+        if own is not None and not self._views:
+            return own.reshape(-1)
+        packed = bytearray(self._read_one(inputs) if own is None else own.tobytes())
         get, found = self._online.get, Ages()
         for view in self._views:
             entity = text_of(_input(inputs, view.entity))
@@ -117,29 +126,48 @@ class OnlineJoin:
             ages.append(found)
         return np.frombuffer(packed, dtype=np.float32)
 
+    def _read_one(self, inputs: Mapping[str, Any]) -> bytes:
+        """The question's own features as float32 bytes, one by one."""
+        own = array("f")
+        for column, read, feature in self._reads:
+            try:
+                own.append(read(inputs[column]))
+            except KeyError:
+                raise missing(column, inputs) from None
+            except (TypeError, ValueError, OverflowError) as error:
+                raise feature.wrong(error) from error
+        return own.tobytes()
+
     def rows(
-        self, inputs: Sequence[Mapping[str, Any]], asked_at_us: Sequence[int], ages: list[Ages] | None = None
+        self,
+        inputs: Sequence[Mapping[str, Any]],
+        asked_at_us: Sequence[int],
+        ages: list[Ages] | None = None,
+        own: Floats | None = None,
     ) -> Floats:
-        """The matrix of several questions; one ``get_many`` a view. Otherwise as ``row``."""
-        own = self._all_numbers(inputs)
+        """The matrix of several questions; one ``get_many`` a view. Otherwise as ``row``.
+
+        ``own``: the columns ``numbers`` of the questions as float32, where somebody has them already.
+        """
+        if own is None:
+            own = self._all_numbers(inputs)
         if own is not None and not self._views:
             return own
         read = self._schema.columns if own is None else self._entities
         columns = {c: [_input(question, c) for question in inputs] for c in read}
         parts = [Inputs(*self._schema.inputs).compute(columns)] if self._reads and own is None else []
         parts += [] if own is None else [own]
-        asked = np.asarray(asked_at_us, dtype=np.int64)
         found: list[Ages] = [{} for _ in inputs]
         for view in self._views:
-            held = self._held(view.online, columns[view.entity], asked_at_us)
-            held = [_aged(view, row, at, age) for row, at, age in zip(held, asked_at_us, found, strict=True)]
+            held = _fresh(view, self._held(view.online, columns[view.entity], asked_at_us), asked_at_us, found)
             nothing = view.nothing[0]
-            values = b"".join(nothing if row is None else row[1] for row in held)
+            values = b"".join([nothing if row is None else row[1] for row in held])
             if len(values) != len(held) * len(nothing):
                 odd = next(row[1] for row in held if row is not None and len(row[1]) != len(nothing))
                 raise _damaged(view.online, odd, nothing)
             parts.append(np.frombuffer(values, dtype=PACKED).reshape(len(held), -1))
             if view.age:
+                asked = np.asarray(asked_at_us, dtype=np.int64)
                 known_at_us = np.array([np.nan if row is None else row[0] for row in held], dtype=np.float64)
                 parts.append(((asked - known_at_us) / HOUR_US).astype(np.float32).reshape(-1, 1))
         if ages is not None:
@@ -162,8 +190,10 @@ class OnlineJoin:
         with np.errstate(over="ignore"):  # beyond float32 is infinite, as in ``compute``
             return np.frombuffer(flat, dtype=np.float64).astype(np.float32).reshape(len(inputs), -1)
 
-    def _held(self, name: str, column: Sequence[Any], asked_at_us: Sequence[int]) -> list[tuple[int, bytes] | None]:
-        entities = [text_of(value) for value in column]
+    def _held(self, name: str, column: Sequence[Any], asked_at_us: Sequence[int]) -> list[Row | None]:
+        entities = [value if type(value) is str else text_of(value) for value in column]
+        if None not in entities:
+            return list(self._online.get_many(name, entities, asked_at_us))
         asked = [entity for entity in entities if entity is not None]
         when = [at for at, entity in zip(asked_at_us, entities, strict=True) if entity is not None]
         found = iter(self._online.get_many(name, asked, when) if asked else ())
@@ -184,14 +214,24 @@ def _read(binding: Binding) -> _Read:
     )
 
 
-def _aged(view: _Read, row: tuple[int, bytes] | None, asked_at_us: int, ages: Ages) -> tuple[int, bytes] | None:
-    """The row with its age noted; None where it is so stale that it is taken for none."""
-    if row is None:
-        view.seen.missing += 1
-        return None
-    age_us = asked_at_us - row[0]
-    ages[view.view] = view.seen.last_age_s = age_us / 1e6
-    return None if age_us > view.bound_us and _is_stale(view, "", age_us) else row
+def _fresh(
+    view: _Read, held: Sequence[Row | None], asked_at_us: Sequence[int], ages: Sequence[Ages]
+) -> Sequence[Row | None]:
+    """The rows, with the age of each noted in ``ages``; None for one that is so stale that it is taken for none."""
+    seen, name = view.seen, view.view
+    age_us = [None if row is None else at - row[0] for row, at in zip(held, asked_at_us, strict=True)]
+    there = [age for age in age_us if age is not None]
+    seen.missing += len(held) - len(there)
+    if not there:
+        return held
+    seen.last_age_s = there[-1] / 1e6
+    for noted, age in zip(ages, age_us, strict=True):
+        if age is not None:
+            noted[name] = age / 1e6
+    if max(there) <= view.bound_us:
+        return held
+    stale = [age is not None and age > view.bound_us and _is_stale(view, "", age) for age in age_us]
+    return [None if gone else row for row, gone in zip(held, stale, strict=True)]
 
 
 def _is_stale(view: _Read, entity: str | None, age_us: int) -> bool:

@@ -142,11 +142,22 @@ class LoadedRelease:
         return self.warmth.most_together
 
     def see(self, batch: Batch, ages: list[Ages] | None = None) -> Matrix | PackedRows:
-        if batch.packed and batch.columns == self.join.numbers:
+        if batch.packed and batch.columns == self.join.numbers and not self.join.looks_up:
             return PackedRows(batch.packed)
+        own = self._own(batch)
+        if own is not None and not self.join.looks_up:
+            return own
         if len(batch) == 1:  # the same bits, without the cost of columns
-            return self.join.row(batch.inputs[0], batch.asked_at_us[0], ages).reshape(1, -1)
-        return self.join.rows(batch.inputs, batch.asked_at_us, ages)
+            return self.join.row(batch.inputs[0], batch.asked_at_us[0], ages, own).reshape(1, -1)
+        return self.join.rows(batch.inputs, batch.asked_at_us, ages, own)
+
+    def _own(self, batch: Batch) -> Matrix | None:
+        """The questions' own features where they are the first of the numbers that came packed."""
+        numbers = self.join.numbers
+        if not (batch.packed and numbers and batch.columns[: len(numbers)] == numbers):
+            return None
+        sent = np.frombuffer(b"".join(batch.packed), np.float32).reshape(len(batch), -1)
+        return np.ascontiguousarray(sent[:, : len(numbers)])
 
     def predict(self, seen: Matrix | PackedRows) -> Scores:
         if isinstance(seen, PackedRows):
