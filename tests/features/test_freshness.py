@@ -14,7 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.errors import InvalidDeclaration, Unavailable
-from plimsoll.features import Ages, FeatureSchema, OnlineJoin, Timeline, View, compile, view
+from plimsoll.features import (
+    Ages,
+    FeatureSchema,
+    Inputs,
+    OnlineJoin,
+    Timeline,
+    View,
+    compile,
+    number,
+    view,
+)
 from plimsoll.store import MemoryOnline
 
 from .oracle import micros
@@ -127,3 +137,23 @@ def test_missing_is_missing_offline_too(
         known = [k for e, k, _ in rows if e == entity and k <= at]
         if not known or at - max(known) > bound:
             assert math.isnan(offline[i, 0])
+
+
+@given(st.lists(st.tuples(shops, st.floats(width=32, allow_nan=False)), min_size=1, max_size=5))
+def test_numbers_that_came_packed_give_the_same_row(asked: list[tuple[str, float]]) -> None:
+    """Alone and together, they stand before what is looked up."""
+    timeline = of_rows([("a", 0, 1.5), ("b", 3, 2.5)])
+
+    @view(source="s", entity="e", values=["x"], name="v")
+    def v(t: Any) -> Any:
+        return t
+
+    schema, online = FeatureSchema.of([Inputs(number("n"), number("m")), v]), MemoryOnline()
+    online.apply(schema.views[0].online, timeline.rows_as_of(5))
+    join = OnlineJoin(schema, online)
+    questions = [{"e": e, "n": n, "m": 1.0} for e, n in asked]
+    own = np.array([[n, 1.0] for _, n in asked], np.float32)
+    plain = join.rows(questions, [5] * len(asked))
+    assert join.rows(questions, [5] * len(asked), own=own).tobytes() == plain.tobytes()
+    alone = [join.row(question, 5, own=own[i : i + 1]) for i, question in enumerate(questions)]
+    assert b"".join(row.tobytes() for row in alone) == plain.tobytes()

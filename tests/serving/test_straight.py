@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from plimsoll.capability import Answer as Declared
 from plimsoll.serving.batch import Turn, turn_of
+from plimsoll.serving.caching import AnswerCache, MemoryAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.pipeline import Pipeline
 
@@ -53,6 +54,22 @@ def test_both_ways_give_the_same_events(
     asked, deployment = turn(yard, weights, tenants, trace_id), live(row.digest)
     ways = [decided(yard.pipeline(policy=policy), asked, deployment, generally=how) for how in (False, True)]
     assert ways[0] == ways[1]
+
+
+def test_an_answer_that_is_kept_goes_the_general_way_and_says_so(yard: Any) -> None:
+    """A turn without one goes straight, with a cache as without; then both ways give the same."""
+    row = yard.release()
+    yard.fleet.ensure([row])
+    found = []
+    for generally in (False, True):
+        pipeline, asked = (
+            yard.pipeline(cache=AnswerCache(MemoryAnswers(1 << 20), ttl_s=60)),
+            turn(yard, [1.0, 2.0], [""], ""),
+        )
+        twice = [decided(pipeline, asked, live(row.digest), generally=generally)[0] for _ in range(2)]
+        found.append([[(event.id, event.cached, event.served.score) for event in records] for records in twice])
+    assert found[0] == found[1]
+    assert [[cached for _, cached, _ in each] for each in found[0]] == [[False, False], [True, True]]
 
 
 def test_a_turn_that_a_rollout_divides_goes_the_general_way(yard: Any) -> None:

@@ -192,9 +192,9 @@ class OnlineJoin:
 
     def _held(self, name: str, column: Sequence[Any], asked_at_us: Sequence[int]) -> list[Row | None]:
         entities = [value if type(value) is str else text_of(value) for value in column]
-        if None not in entities:
-            return list(self._online.get_many(name, entities, asked_at_us))
         asked = [entity for entity in entities if entity is not None]
+        if len(asked) == len(entities):
+            return list(self._online.get_many(name, asked, asked_at_us))
         when = [at for at, entity in zip(asked_at_us, entities, strict=True) if entity is not None]
         found = iter(self._online.get_many(name, asked, when) if asked else ())
         return [None if entity is None else next(found) for entity in entities]

@@ -8,7 +8,6 @@ returns when the events are durable; who calls ``decide`` records what it return
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -24,6 +23,7 @@ from plimsoll.kernel.rollout import beside as who_else
 from plimsoll.serving.answering import Said, Timeouts, ask, failed
 from plimsoll.serving.batch import Batch, Turn, turn_of
 from plimsoll.serving.caching.question import QuestionKey
+from plimsoll.serving.caching.turn import kept_or_asked
 from plimsoll.serving.circuits import Circuits
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.policy import Thresholds
@@ -163,11 +163,11 @@ class Pipeline:
         if sole is None:
             served = self._served(turn, deployment, fleet)
         else:
-            said = self._ask(sole.release, turn.batch, "live", fleet)
+            said, cached = self._said(sole.release, turn, turn.batch, range(len(turn)), "live", fleet)
             judged, policy_ms = self._judged(sole, said)
             if is_plain(said, judged):
                 return self._plainly(turn, said, judged, policy_ms, began_s, fleet)
-            served = _weighed(said, judged, policy_ms, (False,) * len(turn))
+            served = _weighed(said, judged, policy_ms, cached)
         instead = self._instead(turn, served, deployment, fleet)
         replies = self._replies(turn, served, instead, deployment, self._cost_usd(began_s, len(turn)))
         records: list[Record] = [reply.event for reply in replies]
@@ -211,8 +211,8 @@ class Pipeline:
         """What follows from who is loaded and who is deployed; worked out when either is another one."""
         found = self._found
         if found is None or found.standing is not standing or found.deployment is not deployment:
-            alone = None if self._cache is not None else sole(deployment, standing)
-            found = self._found = _Found(standing, deployment, self._is_swift(standing, deployment), alone)
+            swift, alone = self._is_swift(standing, deployment), sole(deployment, standing)
+            found = self._found = _Found(standing, deployment, swift, alone)
         return found
 
     def _is_swift(self, standing: Standing, deployment: Deployment) -> bool:
@@ -312,13 +312,8 @@ class Pipeline:
         self, name: str, turn: Turn, batch: Batch, rows: Sequence[int], deployment: Deployment, fleet: Standing
     ) -> _Served:
         """What ``name`` said to these rows, or said before, and what is done with each score."""
-        role, count = served_role(deployment, name), len(batch)
-        cached: Sequence[bool] = (False,) * count
-        if self._cache is not None and name != FALLBACK and name in fleet.loaded:
-            said, cached = self._kept_or_asked(self._cache, name, turn, batch, rows, role, fleet)
-        else:
-            said = self._ask(name, batch, role, fleet)
-        loaded = fleet.loaded.get(name)
+        role, count, loaded = served_role(deployment, name), len(batch), fleet.loaded.get(name)
+        said, cached = self._said(name, turn, batch, rows, role, fleet)
         if name == FALLBACK or loaded is None:
             reasons = (_NO_RELEASE if name == FALLBACK else "",) * count
             took = said.features_ms, said.engine_ms
@@ -332,62 +327,19 @@ class Pipeline:
         judged = self._policy.judge(loaded, [answer.score for answer in said.answers], self._capability.task.kind)
         return judged, self._timing.now_ms() - began_ms
 
-    def _kept_or_asked(
-        self,
-        cache: ResponseCache,
-        name: str,
-        turn: Turn,
-        batch: Batch,
-        rows: Sequence[int],
-        role: Role,
-        fleet: Standing,
+    def _said(
+        self, name: str, turn: Turn, batch: Batch, rows: Sequence[int], role: Role, fleet: Standing
     ) -> tuple[Said, Sequence[bool]]:
-        """The answers that are kept, and the release's own to the other questions: each asked once, then kept."""
-        keys = [
-            self._keys.of(name, turn.tenants[row], inputs, turn.asked_at[row])
-            for row, inputs in zip(rows, batch.inputs, strict=True)
-        ]
-        distinct = list(dict.fromkeys(keys))
-        kept = cache.find(distinct)
-        if kept.count(None) < len(keys):
-            return self._some_again(cache, name, batch, role, fleet, keys, dict(zip(distinct, kept, strict=True)))
-        said = self._ask(name, batch, role, fleet)
-        self._keep(cache, keys, said.answers)
-        return said, (False,) * len(keys)
-
-    def _keep(self, cache: ResponseCache, keys: Sequence[bytes], answers: Sequence[Answer]) -> None:
-        """Those without an error; nobody waits for the others any more."""
-        good = [not answer.error for answer in answers]
-        cache.keep(list(compress(keys, good)), list(compress(answers, good)))
-        if not all(good):
-            cache.give_up([key for key, is_good in zip(keys, good, strict=True) if not is_good])
-
-    def _some_again(
-        self,
-        cache: ResponseCache,
-        name: str,
-        batch: Batch,
-        role: Role,
-        fleet: Standing,
-        keys: Sequence[bytes],
-        kept: Mapping[bytes, Answer | None],
-    ) -> tuple[Said, Sequence[bool]]:
-        """Where some were kept, or come twice in this turn: each of the others is asked once."""
-        found = {key: answer for key, answer in kept.items() if answer is not None}
-        first = {key: i for i, key in reversed(list(enumerate(keys))) if key not in found}
-        said = Said([])
-        if first:
-            said = self._ask(name, batch.take(list(first.values())), role, fleet)
-            self._keep(cache, list(first), said.answers)
-            found |= dict(zip(first, said.answers, strict=True))
-        cached = [first.get(key) != i for i, key in enumerate(keys)]
-        answers = [
-            msgspec.structs.replace(found[key], role=role, latency_ms=0.0) if again else found[key]
-            for key, again in zip(keys, cached, strict=True)
-        ]
-        looked_up = dict(zip(first, said.ages, strict=False))
-        ages = [{} if again else looked_up.get(key, {}) for key, again in zip(keys, cached, strict=True)]
-        return Said(answers, said.features_ms, said.engine_ms, ages), cached
+        """What a release says to these rows, and which of them it said before: answers that are kept are given again,
+        the other questions are asked, each once, and their answers kept."""
+        cache = self._cache
+        if cache is None or name == FALLBACK or name not in fleet.loaded:
+            return self._ask(name, batch, role, fleet), (False,) * len(batch)
+        tenants, asked_at = turn.tenants, turn.asked_at
+        if batch is not turn.batch:
+            tenants, asked_at = [tenants[row] for row in rows], [asked_at[row] for row in rows]
+        keys = self._keys.of_turn(name, tenants, batch, asked_at)
+        return kept_or_asked(cache, keys, lambda picked: self._ask(name, batch.take(picked), role, fleet), role)
 
     def _instead(self, turn: Turn, served: _Served, deployment: Deployment, fleet: Standing) -> dict[int, Instead]:
         """What stands in for the release, by row, where its answer failed or was not sure enough."""

@@ -32,7 +32,7 @@ def sole(deployment: Deployment, standing: Standing) -> Loaded | None:
 
 
 def is_plain(said: Said, judged: Judgement) -> bool:
-    """Whether each answer has a score, and is given as it is."""
+    """Whether each answer has a score, was made for its question, and is given as it is."""
     actions: Sequence[str] = judged.actions
     return said.plain and not any(judged.reasons) and actions.count("answer") == len(actions)
 

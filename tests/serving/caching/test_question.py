@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from plimsoll.capability import Caching
+from plimsoll.serving.batch import Batch
 from plimsoll.serving.caching import QuestionKey
 
 from ..conftest import T0, toy
@@ -66,6 +67,20 @@ def test_questions_of_numbers_follow_the_same_rule(one: dict[str, Any], other: d
     """They are read faster; what makes two of them the same is what makes any two."""
     asked = [{**one, "parcel": "p", "asked": T0}, {"asked": T0, "parcel": unit, **other}]
     assert (key(asked[0]) == key(asked[1])) == same(*asked)
+
+
+sizes = st.integers(-(2**60), 2**60) | st.floats(allow_nan=False)
+
+
+@given(st.lists(st.tuples(sizes, sizes, st.sampled_from(["p", "q"])), min_size=1, max_size=4), st.booleans())
+def test_a_turn_of_packed_numbers_has_the_keys_of_its_questions(rows: Any, share: bool) -> None:
+    """However large the numbers are, and whether units share."""
+    keys = QuestionKey(toy(caching=Caching(ttl=timedelta(minutes=1), units_share=share)))
+    inputs = [{"a": a, "b": b, "parcel": unit, "asked": T0} for a, b, unit in rows]
+    batch = Batch(["e"] * len(rows), inputs, [0] * len(rows), [b"packed"] * len(rows), ("a", "b"))
+    tenants = [f"t{i % 2}" for i in range(len(rows))]
+    alone = [keys.of("r", tenant, each, T0) for tenant, each in zip(tenants, inputs, strict=True)]
+    assert keys.of_turn("r", tenants, batch, [T0] * len(rows)) == alone
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.integers(-(2**52), 2**52), min_size=2))

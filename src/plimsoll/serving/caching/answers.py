@@ -62,7 +62,8 @@ class AnswerCache:
 
     def find(self, keys: Sequence[bytes]) -> list[Answer | None]:
         """What is kept, in order. Whoever finds None asks, and must then ``keep`` the answer or ``give_up`` the key."""
-        kept = [_read(value) for value in self._answers.get(keys)]
+        values = self._answers.get(keys)
+        kept = [_read(value) for value in values] if any(values) else [None] * len(values)
         found = [one.answer if one is not None else None for one in kept]
         missing = [i for i, one in enumerate(kept) if one is None]
         waited = 0

@@ -28,12 +28,15 @@ class MemoryAnswers:
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         now_s = self._now()
         with self._lock:
-            return [self._one(key, now_s) for key in keys]
+            entries = list(map(self._kept.get, keys))
+            if entries.count(None) == len(entries):
+                return [None] * len(entries)
+            return [
+                None if entry is None else self._one(key, entry, now_s)
+                for key, entry in zip(keys, entries, strict=True)
+            ]
 
-    def _one(self, key: bytes, now_s: float) -> bytes | None:
-        entry = self._kept.get(key)
-        if entry is None:
-            return None
+    def _one(self, key: bytes, entry: tuple[float, bytes], now_s: float) -> bytes | None:
         if now_s >= entry[0]:
             self._drop(key)
             return None
@@ -41,16 +44,18 @@ class MemoryAnswers:
         return entry[1]
 
     def put(self, keys: Sequence[bytes], values: Sequence[bytes], ttl_s: float) -> None:
-        ends_s = self._now() + ttl_s
+        ends_s, kept, used_bytes = self._now() + ttl_s, self._kept, 0
         with self._lock:
             for key, value in zip(keys, values, strict=True):
-                self._drop(key)
-                if len(value) + _OVERHEAD_BYTES > self.size_bytes:
-                    continue
-                self._kept[key] = (ends_s, value)
-                self.used_bytes += len(value) + _OVERHEAD_BYTES
+                if key in kept:
+                    self._drop(key)
+                size_bytes = len(value) + _OVERHEAD_BYTES
+                if size_bytes <= self.size_bytes:
+                    kept[key] = (ends_s, value)
+                    used_bytes += size_bytes
+            self.used_bytes += used_bytes
             while self.used_bytes > self.size_bytes:
-                self._drop(next(iter(self._kept)))
+                self._drop(next(iter(kept)))
                 self.evicted += 1
 
     def _drop(self, key: bytes) -> None:

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import math
 import secrets
-from array import array
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from plimsoll.capability import Capability
+from plimsoll.serving.batch import Batch
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _SIZE = 32
@@ -28,15 +30,18 @@ _EXACT = 2.0**53
 _I64, _U64 = -(2**63), 2**64
 _FLOATS, _NUMBERS = {float}, {float, int}
 _MOST_LAYOUTS = 256
+_MOST_BEGUN = 1_024
 _UNKNOWN: Any = object()
 _AS_IT_IS = frozenset((str, bool, type(None), bytes))
 
 
 class _Plain(NamedTuple):
-    """How questions with the same columns, in the same order, are read: the names of their numbers, sorted, and those."""
+    """How questions with the same columns, in the same order, are read: the names of their numbers, sorted, those, and
+    they as float64 bytes."""
 
     names: tuple[str, ...]
     numbers: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    pack: Callable[..., bytes]
 
 
 class QuestionKey:
@@ -49,6 +54,37 @@ class QuestionKey:
         self._unit = capability.source.sticky or capability.source.unit
         self._asked_at = capability.source.asked_at
         self._plain: dict[tuple[str, ...], _Plain | None] = {}
+        self._begun: dict[tuple[str, str, tuple[str, ...]], blake2b] = {}
+
+    def of_turn(self, release: str, tenants: Sequence[str], batch: Batch, asked_at: Sequence[datetime]) -> list[bytes]:
+        """The keys of questions that are asked together, each as ``of`` gives it."""
+        keys = self._of_packed(release, tenants, batch, asked_at) if batch.packed else None
+        if keys is None:
+            each = zip(tenants, batch.inputs, asked_at, strict=True)
+            keys = [self.of(release, tenant, inputs, at) for tenant, inputs, at in each]
+        return keys
+
+    def _of_packed(
+        self, release: str, tenants: Sequence[str], batch: Batch, asked_at: Sequence[datetime]
+    ) -> list[bytes] | None:
+        """The keys of questions that came as one tensor of numbers each: none of those is a truth value, and all have
+        the same columns. None where one of them is too large for a float64 to tell it from its neighbours."""
+        rows, unit_of, at_column = batch.inputs, self._unit, self._asked_at
+        plain = self._layout(tuple(rows[0]))
+        if plain is None:
+            return None
+        numbers, pack, count = plain.numbers, plain.pack, len(rows[0])
+        for row, at in zip(rows, asked_at, strict=True):
+            if len(row) != count or row.get(at_column) is not at or type(row.get(unit_of)) is not str:
+                return None
+        packed = [pack(*numbers(row)) for row in rows]
+        if (np.abs(np.frombuffer(b"".join(packed))) >= _EXACT).any():
+            return None
+        shared = unit_of in self._left_out
+        return [
+            self._digest(release, tenant, plain, numbered, "" if shared else row[unit_of])
+            for tenant, numbered, row in zip(tenants, packed, rows, strict=True)
+        ]
 
     def of(self, release: str, tenant: str, inputs: Mapping[str, Any], asked_at: datetime) -> bytes:
         """The key of a question. One with a value that has no canonical form has a key of its own, and no twin."""
@@ -73,10 +109,7 @@ class QuestionKey:
         unit = inputs.get(self._unit)
         if type(unit) is not str or inputs.get(self._asked_at) is not asked_at:
             return None
-        columns = tuple(inputs)
-        plain = self._plain.get(columns, _UNKNOWN)
-        if plain is _UNKNOWN:
-            plain = self._learn(columns)
+        plain = self._layout(tuple(inputs))
         if plain is None:
             return None
         values = plain.numbers(inputs)
@@ -84,15 +117,31 @@ class QuestionKey:
         if kinds != _FLOATS and not (kinds <= _NUMBERS and all(-_EXACT < v < _EXACT for v in values if type(v) is int)):
             return None
         who = "" if self._unit in self._left_out else unit
-        return blake2b(
-            _encoder.encode((release, tenant, who, plain.names, array("d", values).tobytes())), digest_size=_SIZE
-        ).digest()
+        return self._digest(release, tenant, plain, plain.pack(*values), who)
+
+    def _digest(self, release: str, tenant: str, plain: _Plain, packed: bytes, who: str) -> bytes:
+        """Of names, numbers and unit, in this order: the first say where they end, the second are as many as those."""
+        begun = self._begun.get((release, tenant, plain.names))
+        if begun is None:
+            if len(self._begun) >= _MOST_BEGUN:  # tenants and releases come and go
+                self._begun.clear()
+            begun = blake2b(_encoder.encode((release, tenant, plain.names)), digest_size=_SIZE, person=b"numbers")
+            self._begun[release, tenant, plain.names] = begun
+        digest = begun.copy()
+        digest.update(packed + who.encode("utf-8", "surrogatepass"))
+        return digest.digest()
+
+    def _layout(self, columns: tuple[str, ...]) -> _Plain | None:
+        plain: _Plain | None = self._plain.get(columns, _UNKNOWN)
+        return self._learn(columns) if plain is _UNKNOWN else plain
 
     def _learn(self, columns: tuple[str, ...]) -> _Plain | None:
         if len(self._plain) >= _MOST_LAYOUTS:  # callers that send other columns every time
             self._plain.clear()
         names = sorted({*columns} - {self._unit, self._asked_at} - self._left_out)
-        made = _Plain(tuple(names), itemgetter(*names)) if len(names) > 1 else None
+        made = (
+            _Plain(tuple(names), itemgetter(*names), struct.Struct(f"<{len(names)}d").pack) if len(names) > 1 else None
+        )
         self._plain[columns] = made
         return made
 
