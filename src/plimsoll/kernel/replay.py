@@ -8,6 +8,7 @@ version     what is known to differ
 =========== ==========================================================================================================
 1           the error of failing was split over the pieces of one look; how many blocks a stage asks for was not kept
             (it is read off the rollout, where the line has one)
+1 to 3      a gate's bounds of fewer than ten blocks were narrower than what seven skewed ones cover
 =========== ==========================================================================================================
 """
 

@@ -37,7 +37,7 @@ from plimsoll.stats.metrics import known_by_id
 from plimsoll.stats.sequence import mean_sequence
 from plimsoll.stats.two_rates import Arm, difference_sequence
 
-KERNEL_VERSION = 3
+KERNEL_VERSION = 4
 """Written into every verdict: another version replays with its differences shown."""
 
 Source = Literal["gate", "shadow", "canary", "live"]
