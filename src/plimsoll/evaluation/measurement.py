@@ -135,7 +135,8 @@ def _slices(rows: Rowset, slices: Mapping[str, Sequence[Any]], minimum: int) -> 
         names, codes = by_name(values)
         labelled = np.bincount(codes, weights=rows.known, minlength=len(names))
         large = np.flatnonzero(labelled >= minimum)
-        together, ends = rows.gathered(codes), np.cumsum(np.bincount(codes, minlength=len(names)))
+        together = rows.gathered(codes) if len(large) else rows
+        ends = np.cumsum(np.bincount(codes, minlength=len(names)))
         for place in large:
             start = int(ends[place - 1]) if place else 0
             yield f"{column}={names[place]}", together.cut(slice(start, int(ends[place]))), True, ""

@@ -17,6 +17,9 @@ from plimsoll.errors import UsageError
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 1e-6
+"""How far outside of 0 and 1 a probability may lie: what is left of arithmetic in single precision."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rowset:
@@ -87,8 +90,19 @@ def coded(
 
 
 def _check_labels(task: str, scores: Floats, labels: Floats) -> None:
+    if np.isinf(labels).any():
+        row = int(np.flatnonzero(np.isinf(labels))[0])
+        raise UsageError(
+            f"row {row} has the label {labels[row]}: not a finite number", hint="NaN where the outcome has not come"
+        )
     if task == "regression":
         return
+    off = scores[(scores < -ROUNDING) | (scores > 1.0 + ROUNDING)]
+    if len(off):
+        raise UsageError(
+            f"a score is {off[0]:g}; a {task} task has probabilities, from 0 to 1",
+            hint="a margin becomes one by 1/(1 + e^−x)",
+        )
     classes = 2 if scores.ndim == 1 else scores.shape[1]
     known = labels[~np.isnan(labels)]
     wrong = known[(known != np.floor(known)) | (known < 0) | (known >= classes)]
