@@ -42,16 +42,19 @@ class RandomIds:
 
     def __init__(self) -> None:
         self._tails: list[str] = []
+        self._at_ms, self._front = -1, ""
 
-    def take(self, count: int, asked_at: datetime) -> list[str]:
-        """``count`` new ids."""
+    def take(self, count: int, at_ms: int) -> list[str]:
+        """``count`` new ids of questions that are asked ``at_ms`` milliseconds after the epoch."""
         tails = self._tails
         while len(tails) < count:
             tails += _tails()
         taken = tails[-count:]
         del tails[-count:]
-        at = f"{int(asked_at.timestamp() * 1000) & 0xFFFFFFFFFFFF:012x}"
-        front = f"{at[:8]}-{at[8:]}-7"
+        if at_ms != self._at_ms:
+            at = f"{at_ms & 0xFFFFFFFFFFFF:012x}"
+            self._at_ms, self._front = at_ms, f"{at[:8]}-{at[8:]}-7"
+        front = self._front
         return [front + tail for tail in taken]
 
 

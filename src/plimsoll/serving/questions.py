@@ -86,7 +86,8 @@ class QuestionMaker:
         packed: Sequence[Any] = [asking.packed for asking in each]
         if None in packed:
             packed = ()
-        ids = self._random.take(len(rows), asked_at)
+        at_us = microseconds(asked_at)
+        ids = self._random.take(len(rows), at_us // 1000)
         sticky, at_column = self._sticky, self._asked_at
         for inputs, asking, id in zip(rows, each, ids, strict=True):
             if inputs.get(at_column) is None:
@@ -99,7 +100,7 @@ class QuestionMaker:
             blocks = [self._block(asked_at, _NOTHING)] * len(rows)
         tickets = [asking.ticket for asking in each]
         return Turn(
-            batch=Batch(ids, rows, [microseconds(asked_at)] * len(rows), packed, self._matrix),
+            batch=Batch(ids, rows, [at_us] * len(rows), packed, self._matrix),
             units=[str(inputs[sticky]) for inputs in rows],
             blocks=blocks,
             asked_at=[asked_at] * len(rows),
