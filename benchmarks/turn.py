@@ -66,7 +66,7 @@ async def _measured(folder: Path) -> dict[int, float]:
             counter.open()
         gate = Gate(counters, body_limit_bytes=1 << 20)
         asked = _asked((folder / "plain" / "credential").read_text())
-        connections = [_connected(server.app, gate) for _ in range(max(COUNTS))]
+        connections = [connected(server.app, gate, Kept()) for _ in range(max(COUNTS))]
         taken: dict[int, list[float]] = {count: [] for count in COUNTS}
         for _ in range(ROUNDS):
             for count, found in taken.items():
@@ -76,11 +76,12 @@ async def _measured(folder: Path) -> dict[int, float]:
     return {count: statistics.median(found) for count, found in taken.items()}
 
 
-def _connected(app: Any, gate: Gate) -> HotProtocol:
+def connected(app: Any, gate: Gate, transport: asyncio.Transport) -> HotProtocol:
+    """A connection of the server whose other end is ``transport``."""
     config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
     protocol = HotProtocol(gate, config=config, server_state=ServerState(), app_state={})
-    protocol.connection_made(Kept())  # type: ignore[arg-type]
+    protocol.connection_made(transport)  # type: ignore[arg-type]
     return protocol
 
 

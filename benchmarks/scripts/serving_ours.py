@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Set
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -140,7 +141,9 @@ def opened(folder: Path, policies: Set[str], grpc_port: int | None = None) -> It
     home = folder / ("lookup" if "lookup" in policies else "plain")
     declared = capability(home, policies)
     catalog = SqlCatalog(f"sqlite:///{home / 'catalog.db'}")
-    log = SegmentLog(home / f"events-{os.getpid()}", durability="disk" if "disk" in policies else "process")
+    log = SegmentLog(
+        tempfile.mkdtemp(prefix="events-", dir=home), durability="disk" if "disk" in policies else "process"
+    )
     wait_ms = float(os.environ.get("WAIT_MS", Limits().wait_ms))
     limits = Limits(wait_ms=wait_ms)
     if "limit" in policies:

@@ -181,6 +181,13 @@ def test_the_simulated_figures_are_the_benchmarks() -> None:
         assert f"| {row['what']} | {shown} |" in text
 
 
+def test_the_price_of_a_policy_is_the_benchmarks() -> None:
+    """The table of what each policy costs a request says what ``benchmarks/results/policies.json`` says."""
+    text = (ROOT / "docs/concepts/request-path.md").read_text(encoding="utf-8")
+    for row in json.loads((ROOT / "benchmarks/results/policies.json").read_text())[1:]:
+        assert f"| {row['what']} | {row['ours']:.1f} µs |" in text
+
+
 def test_every_decision_has_its_parts() -> None:
     """A decision says its context, its argument and what would reopen it, and is listed."""
     listed = (ROOT / "docs/adr/README.md").read_text()
