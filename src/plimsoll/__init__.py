@@ -29,7 +29,7 @@ _MODULES = {
     "kernel.requirement": ("at_least", "at_most", "better", "equivalent", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
-    "suite": ("directional", "invariance", "minimum", "trusted"),
+    "suite": ("directional", "golden", "invariance", "minimum", "trusted"),
     "client": ("AsyncClient", "Client"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -61,6 +61,7 @@ __all__ = [
     "category",
     "directional",
     "equivalent",
+    "golden",
     "hour",
     "invariance",
     "metric",
@@ -91,6 +92,6 @@ if TYPE_CHECKING:
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
     from plimsoll.own_metric import metric
-    from plimsoll.suite import directional, invariance, minimum, trusted
+    from plimsoll.suite import directional, golden, invariance, minimum, trusted
 
 __getattr__ = names_of(__name__, _HOME)

@@ -27,7 +27,7 @@ from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
 from plimsoll.stats.metrics import METRICS, Metric, found
 from plimsoll.stats.sequence import START
-from plimsoll.suite import Behaviour, Trusted
+from plimsoll.suite import Behaviour, Golden, Trusted
 
 Declared = TypeVar("Declared")
 TaskKind = Literal["binary", "multiclass", "regression"]
@@ -207,7 +207,7 @@ class Capability:
     never. ``grace``: how long a live release may answer on inadmissible evidence. ``bindings``: view → the table
     that it reads instead of its own (another feed). ``metrics``: those of your own that requirements and the report
     name (``plimsoll.metric``). ``suite``: what the gate asks beside its requirements (``invariance``, ``directional``,
-    ``minimum``). ``retired``: views that this declaration no longer uses but
+    ``minimum``, ``golden``). ``retired``: views that this declaration no longer uses but
     releases still deployed do. ``drill``: faults injected on purpose, honoured in rehearsals
     only.
     """
@@ -232,7 +232,7 @@ class Capability:
     slices: Sequence[str] = ()
     answer: Answer = field(default_factory=Answer)
     caching: Caching | None = None
-    suite: Sequence[Behaviour | Trusted] = ()
+    suite: Sequence[Behaviour | Golden | Trusted] = ()
     split: Split = field(default_factory=Split)
     policy: Policy = field(default_factory=Policy)
     maturity: timedelta = timedelta(hours=36)
@@ -250,6 +250,7 @@ class Capability:
         _check_rollout(self)
         _check_answer(self)
         _check_suite(self)
+        _check_golden(self)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -273,6 +274,11 @@ class Capability:
     def behaviours(self) -> tuple[Behaviour, ...]:
         """What the gate asks of the answers beside their metrics."""
         return tuple(asked for asked in self.suite if isinstance(asked, Behaviour))
+
+    @property
+    def golden(self) -> tuple[Golden, ...]:
+        """The labelled cases that a release has to get right."""
+        return tuple(asked for asked in self.suite if isinstance(asked, Golden))
 
     @property
     def trusted(self) -> tuple[Trusted, ...]:
@@ -600,6 +606,15 @@ def _check_suite(c: Capability) -> None:
             )
         if c.task.kind == "multiclass" and behaviour.kind != "invariance" and not behaviour.of_class:
             raise InvalidDeclaration(f"{c.name}: suite: {behaviour}: say of which class", hint="give of_class=…")
+
+
+def _check_golden(c: Capability) -> None:
+    for asked in c.golden:
+        if bool(asked.within) != (c.task.kind == "regression"):
+            raise InvalidDeclaration(
+                f"{c.name}: suite: {asked}: `within` says how far off a regression may be; this is a {c.task.kind} task",
+                hint="give within=… (in the label's unit) for a regression, and leave it out elsewhere",
+            )
 
 
 def _check_answer(c: Capability) -> None:

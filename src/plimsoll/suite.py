@@ -91,6 +91,43 @@ class Trusted:
         return digest([self.name, self.because])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """Labelled cases that a release has to get right (``golden``); ``rows``: a file in the capability's folder."""
+
+    name: str
+    rows: str
+    fails: float = 0.0
+    within: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InvalidDeclaration("golden: a golden set has a name that says what its cases are")
+        if not 0.0 <= self.fails < 1.0:
+            raise InvalidDeclaration(f"{self}: fails={self.fails:g} is a share of the cases, from 0 to below 1")
+        if not 0.0 <= self.within < math.inf:
+            raise InvalidDeclaration(f"{self}: within={self.within:g}: how far off an answer may be is not below 0")
+
+    def __str__(self) -> str:
+        return f"golden {self.name!r}"
+
+    @property
+    def requirement(self) -> Requirement:
+        """Every case is looked at: there is no interval."""
+        return Requirement(kind="at_most", metric="failing_cases", limit=float(self.fails))
+
+    @property
+    def digest(self) -> str:
+        """Of what is asked; which cases are asked is a snapshot's digest."""
+        return digest(["golden", self.name, self.fails, self.within])
+
+
+def golden(name: str, *, rows: str, fails: float = 0.0, within: float = 0.0) -> Golden:
+    """Labelled cases in ``rows`` (CSV or Parquet: the question's columns and the label), of which a share of ``fails`` may
+    be wrong. Right is the label's side of ½, the likeliest class, or a number no further than ``within`` off."""
+    return Golden(name=name, rows=rows, fails=fails, within=within)
+
+
 def trusted(feature: str, *, because: str) -> Trusted:
     """``feature`` is honestly known when the question is asked, however good it looks."""
     if not because.strip():

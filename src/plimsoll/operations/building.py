@@ -18,6 +18,7 @@ from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.promise import AnswerRule
 from plimsoll.models import code_model, is_code, open_engine, package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
+from plimsoll.operations.gold.intake import Cases, take_gold
 from plimsoll.operations.intake import Taken, take_in
 from plimsoll.operations.leakage import leakage
 from plimsoll.operations.suspicion import suspicion
@@ -39,6 +40,7 @@ class Built:
     taken: Mapping[str, Taken]
     selection: Selection | None = None
     warnings: tuple[str, ...] = ()
+    gold: tuple[Cases, ...] = ()
 
 
 def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
@@ -52,7 +54,8 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     declared = FeatureSchema.of(capability.features, bindings=capability.bindings)
     problems = leakage(capability, declared, taken, timelines, parts.gate, yard.folder)
     schema = declared.fit(parts.train.columns)
-    settings = _settings(capability, schema, parts)
+    gold = take_gold(capability, schema, yard)
+    settings = _settings(capability, schema, parts, gold)
     snapshots = {name: t.snapshot.digest for name, t in taken.items()}
     code = code_of(capability)
     base = Manifest(
@@ -98,6 +101,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
         taken=taken,
         selection=selection,
         warnings=doubt.warnings,
+        gold=gold,
     )
 
 
@@ -189,7 +193,7 @@ def _given(capability: Capability) -> Any:
     return code_model(path, name) if path.suffix == ".py" else path
 
 
-def _settings(capability: Capability, schema: FeatureSchema, parts: Parts) -> dict[str, Any]:
+def _settings(capability: Capability, schema: FeatureSchema, parts: Parts, gold: tuple[Cases, ...]) -> dict[str, Any]:
     """Everything but bytes and rows that can change an answer, and what it will be judged by."""
     return {
         "schema": schema.to_plain(),
@@ -204,10 +208,16 @@ def _settings(capability: Capability, schema: FeatureSchema, parts: Parts) -> di
         "fallback": code_digest(capability.fallback) if capability.fallback else "",
         "split": {"train": _span(parts.train), "gate": _span(parts.gate)},
         "gate": [str(r) for r in capability.gate],
-        **({"suite": {asked.name: asked.digest for asked in capability.suite}} if capability.suite else {}),
+        **({"suite": _asks(capability, gold)} if capability.suite else {}),
         "keep": [str(r) for r in capability.keep],
         **({"drill": dict(capability.drill)} if capability.drill else {}),
     }
+
+
+def _asks(capability: Capability, gold: tuple[Cases, ...]) -> dict[str, Any]:
+    """By name: the digest of what is asked; of a golden set that of its cases, too."""
+    asks: dict[str, Any] = {asked.name: asked.digest for asked in capability.suite}
+    return asks | {c.asked.name: {"asks": c.asked.digest, "cases": c.snapshot.digest} for c in gold}
 
 
 def _span(questions: Questions) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.ports import Catalog
+from plimsoll.operations.gold.stale import cases_of
 from plimsoll.operations.yard import Yard
 from plimsoll.store import collect
 
@@ -46,6 +47,6 @@ def _needed(catalog: Catalog, young: frozenset[str]) -> Iterator[str]:
                 yield release.report
             if states.get(release.digest, State.CANDIDATE) not in ENDED:
                 yield from release.manifest.artifacts.values()
-                for digest in release.manifest.snapshots.values():
+                for digest in (*release.manifest.snapshots.values(), *cases_of(release.manifest).values()):
                     if digest in snapshots:
                         yield from snapshots[digest].files

@@ -28,6 +28,7 @@ from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built, build
 from plimsoll.operations.calibrating.keeping import calibration_of
 from plimsoll.operations.examining import examined
+from plimsoll.operations.gold.asking import golden_answers, golden_evidence
 from plimsoll.operations.measuring import Scored, gate_evidence, measured, policy_without_promise, scored
 from plimsoll.operations.yard import Yard
 
@@ -103,11 +104,16 @@ def _judged(
     answers = scored(capability, built, champion, yard, timelines)
     seen = measured(capability, answers, full=with_report)
     came = behaviours(capability, built, answers, yard, timelines)
-    found = (*gate_evidence(capability, built, seen, champion), *behaviours_evidence(capability, came, built))
+    gold = golden_answers(capability, built, yard, timelines)
+    found = (
+        *gate_evidence(capability, built, seen, champion),
+        *behaviours_evidence(capability, came, built),
+        *golden_evidence(gold, built),
+    )
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:
         yard.say("drawing the report")
-    looked = examined(capability, built, answers, came) if with_report else None
+    looked = examined(capability, built, answers, (*came, *gold)) if with_report else None
     page = _report(capability, built, answers, seen, verdict, found, before, yard, label, looked) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)

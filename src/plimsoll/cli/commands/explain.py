@@ -36,6 +36,8 @@ def explain(
 
 
 def _document(catalog: CatalogReader, row: ReleaseRow) -> dict[str, Any]:
+    from plimsoll.operations.gold.stale import stale_sets
+
     deployment = catalog.deployment(row.capability)
     return {
         "release": row.digest,
@@ -50,6 +52,7 @@ def _document(catalog: CatalogReader, row: ReleaseRow) -> dict[str, Any]:
             "settings": row.manifest.settings,
         },
         "report": row.report,
+        "stale": stale_sets(catalog, row.capability, row.manifest),
         "history": [_decision(line) for line in catalog.ledger(subject=row.digest)],
     }
 
@@ -82,6 +85,7 @@ def _page(console: Console, document: dict[str, Any]) -> None:
             ("made of", _parts(document["manifest"]["artifacts"])),
             ("trained from", _parts(document["manifest"]["snapshots"])),
             ("report", short(document["report"])),
+            ("stale", "\n".join(s["says"] for s in document["stale"])),
         ],
     )
     for skipped, decision in _telling(document["history"]):

@@ -39,7 +39,7 @@ def replay(
 
     with look(shared.settings()) as catalog:
         lines = _verdicts(catalog, capability) if decision is None else [_line(catalog, decision)]
-        found = [_replayed(line) for line in lines]
+        found = [_replayed(line) | {"stale": _stale(catalog, line)} for line in lines]
     shared.answer({"verdicts": found, "same": all(one["same"] for one in found)}, _page)
     if any(one["broken"] for one in found):
         return 4
@@ -110,11 +110,21 @@ def _replayed(line: Line) -> dict[str, Any]:
     }
 
 
+def _stale(catalog: CatalogReader, line: Line) -> list[dict[str, Any]]:
+    """Of a gate's verdict: the golden sets whose labels have changed since. It is the same verdict, on older labels."""
+    from plimsoll.operations.gold.stale import stale_sets
+
+    if line.entry.kind != "gate":
+        return []
+    row = catalog.release(line.entry.capability, line.entry.subject)
+    return stale_sets(catalog, row.capability, row.manifest)
+
+
 def _page(console: Console, document: dict[str, Any]) -> None:
     from plimsoll.cli.page import coloured, escaped, heading, when
 
     verdicts = document["verdicts"]
-    shown = verdicts if len(verdicts) == 1 else [one for one in verdicts if not one["same"]]
+    shown = verdicts if len(verdicts) == 1 else [one for one in verdicts if not one["same"] or one["stale"]]
     for one in shown:
         heading(console, f"line {one['seq']}  {when(one['at'])}  {one['kind']}")
         console.print(escaped(one["summary"]), soft_wrap=True)
@@ -122,6 +132,8 @@ def _page(console: Console, document: dict[str, Any]) -> None:
             f"ruled {coloured(one['ruling']['then'])} then, {coloured(one['ruling']['now'] or 'nothing')} now"
         )
         console.print(escaped(_sentence(one)), soft_wrap=True)
+        for stale in one["stale"]:
+            console.print(escaped(stale["says"]), soft_wrap=True)
         telling = [d for d in one["differences"] if d["what"] != "reason"] or one["differences"]
         for difference in telling[:SHOWN]:
             console.print(f"  {escaped(_difference(difference))}", soft_wrap=True)

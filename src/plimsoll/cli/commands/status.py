@@ -84,6 +84,7 @@ def _one(console: Console, one: dict[str, Any]) -> None:
         ("queue", ", ".join(q["name"] for q in one["queue"])),
         ("known bad", "\n".join(known)),
         ("incidents", "\n".join(incidents)),
+        ("stale", "\n".join(f"{s['name']}: {s['says']}" for s in one["stale"])),
         ("expected", _expectation(one)),
         ("features", said(one["features"])),
         ("frozen by", one["frozen_by"]),

@@ -74,7 +74,7 @@ def behaviour_evidence(found: Behaved, requirement: Requirement, release: str, p
         requirement=requirement,
         release=release,
         source="gate",
-        slice=f"behaviour={found.name}",
+        slice=f"{'golden' if found.kind == 'golden' else 'behaviour'}={found.name}",
         blocks=() if whole else found.blocks,
         counts=(Count("gate", found.failing, found.rows),) if whole and found.rows else (),
         problems=problems,

@@ -11,6 +11,7 @@ from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.ports import CatalogReader, ReleaseRow
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment, Rollout, shares
+from plimsoll.operations.gold.stale import stale_sets
 
 NEWEST_LINES = 10
 """Of a release on its way: people may have written to the ledger since the loop last looked."""
@@ -42,7 +43,8 @@ class Names:
 def standing_of(catalog: CatalogReader, capability: str) -> dict[str, Any]:
     """How ``capability`` stands, as plain JSON: what is live, who would come back, what waits, for what and until when."""
     deployment = catalog.deployment(capability)
-    names = Names(catalog.releases(capability))
+    releases = catalog.releases(capability)
+    names = Names(releases)
     return {
         "capability": capability,
         "version": deployment.version,
@@ -59,7 +61,25 @@ def standing_of(catalog: CatalogReader, capability: str) -> dict[str, Any]:
         "frozen_by": deployment.frozen_by,
         "retrain_asked": deployment.retrain_asked,
         "seen_until": deployment.seen_until,
+        "stale": _stale(catalog, deployment, releases, names),
     }
+
+
+def _stale(
+    catalog: CatalogReader, deployment: Deployment, releases: Sequence[ReleaseRow], names: Names
+) -> list[dict[str, Any]]:
+    """Verdicts of who is live or on its way that rest on gold labels which have changed since."""
+    about = {
+        *((deployment.lease.release,) if deployment.lease else ()),
+        *((deployment.rollout.release,) if deployment.rollout else ()),
+        *deployment.queue,
+    }
+    return [
+        _release(row.digest, names) | found
+        for row in releases
+        if row.digest in about
+        for found in stale_sets(catalog, deployment.capability, row.manifest)
+    ]
 
 
 def _release(digest: str, names: Names) -> dict[str, Any]:
