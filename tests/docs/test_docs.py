@@ -185,7 +185,7 @@ def test_the_price_of_a_policy_is_the_benchmarks() -> None:
     """The table of what each policy costs a request says what ``benchmarks/results/policies.json`` says."""
     text = (ROOT / "docs/concepts/request-path.md").read_text(encoding="utf-8")
     for row in json.loads((ROOT / "benchmarks/results/policies.json").read_text())[1:]:
-        assert f"| {row['what']} | {row['ours']:.1f} µs |" in text
+        assert f"| {row['what']} | {max(0.0, row['ours']):.1f} µs |" in text  # less than nothing is noise
 
 
 def test_every_decision_has_its_parts() -> None:
