@@ -184,6 +184,26 @@ def test_a_cancelled_task_disturbs_nobody(open_log: OpenLog, event: MakeEvent) -
     assert ids(everything(log)) == ["gone", "stays"]
 
 
+def test_what_goes_wrong_after_one_append_is_nothing_to_the_others(open_log: OpenLog, event: MakeEvent) -> None:
+    """Two appends of one turn share a flush, and each is told by itself."""
+    log, faults = open_log(), []
+
+    async def main() -> None:
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(lambda _, context: faults.append(str(context["exception"])))
+
+        def breaks(error: object) -> None:
+            raise ValueError("a bug of somebody's")
+
+        log.append_then([event("one")], breaks)
+        log.append_then([event("other")], lambda error: told.set())
+        async with asyncio.timeout(10):
+            await told.wait()
+
+    asyncio.run(main())
+    assert ids(everything(log)) == ["one", "other"] and faults == ["a bug of somebody's"]
+
+
 def test_a_closed_log_refuses(open_log: OpenLog, event: MakeEvent) -> None:
     """Sync and async alike, and closing twice is fine."""
     log = open_log()

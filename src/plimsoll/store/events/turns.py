@@ -52,7 +52,7 @@ class Turns:
         appends = self._gathering.pop(loop)
         with self._guard:
             if self._ended:
-                _answer(appends, closed())
+                _answer(loop, appends, closed())
                 return
             self._turns.put((loop, appends))
             if self._thread is None:
@@ -64,7 +64,7 @@ class Turns:
             error = self._committed(b"".join([data for _, appends in turns for data, _ in appends]))
             for loop, appends in turns:
                 with suppress(RuntimeError):  # the loop was closed: nobody is left to answer
-                    loop.call_soon_threadsafe(_answer, appends, error)
+                    loop.call_soon_threadsafe(_answer, loop, appends, error)
 
     def _next(self) -> list[Turn]:
         """All turns that have gathered, at least one; none at the end."""
@@ -88,6 +88,7 @@ class Turns:
         return None
 
 
-def _answer(appends: list[Append], error: PlimsollError | None) -> None:
+def _answer(loop: asyncio.AbstractEventLoop, appends: list[Append], error: PlimsollError | None) -> None:
+    """Each in a callback of its own: what goes wrong in one is nothing to the others."""
     for _, then in appends:
-        then(error)
+        loop.call_soon(then, error)
