@@ -96,17 +96,11 @@ class Admission:
 
     def let_in(self, known: Known, questions: int = 1, timeout_s: float = 0.0) -> AdmittedTicket:
         """The ticket of one request of theirs. Raises Limited, Unavailable or TooLate."""
-        grant, priority, lane, overload, now_s = (
-            known.grant,
-            known.priority,
-            known.lane,
-            self.overload,
-            self.monotonic(),
-        )
+        grant, lane, overload, now_s = known.grant, known.lane, self.overload, self.monotonic()
         if known.timeout_s:
             timeout_s = min(known.timeout_s, timeout_s or math.inf)
         deadline_s = now_s + timeout_s if timeout_s else 0.0
-        overload.enter(priority, now_s, deadline_s)
+        overload.enter(known.priority, now_s, deadline_s)
         if lane is not None:
             try:
                 lane.enter(questions, now_s)

@@ -44,9 +44,4 @@ class Door:
         admission, known = self._admission, self._known
         if known is None or known.generation != admission.generation or admission.now() >= known.grant.expires_at_s:
             known = self._known = admission.known(self._headers, self._capability)
-        if known.lane is not None or known.timeout_s:
-            return admission.let_in(known)
-        now_s, grant, overload = admission.monotonic(), known.grant, admission.overload
-        overload.enter(known.priority, now_s)
-        grant.used = True
-        return AdmittedTicket(grant.principal, known.tenant, grant.tenant, known.rank, 0.0, None, overload, now_s)
+        return admission.let_in(known)
