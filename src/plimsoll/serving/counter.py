@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -89,8 +89,6 @@ class Counter:
         self._refreshing = threading.Lock()
         self._stopping = False
         self._desk: Desk | None = None
-        self.put: Callable[[Asking], None] = _not_open
-        """Answer it with the next turn. Raises what ``Desk.put`` raises."""
         self.refresh()
 
     # ── what the edges ask for ───────────────────────────────────────────────────────────────────────────────────
@@ -124,6 +122,12 @@ class Counter:
         if live == FALLBACK:
             return f"{self.capability.name}: no release is live, and no fallback is declared"
         return f"release {short(live)} is not ready: {refused.get(live, 'it is not in the catalog')}"
+
+    def put(self, asking: Asking) -> None:
+        """Answer it with the next turn. Raises what ``Desk.put`` raises."""
+        if self._desk is None:
+            raise Unavailable("the server has not started yet")
+        self._desk.put(asking)
 
     async def ask(
         self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
@@ -219,7 +223,6 @@ class Counter:
             most_beside=settings.most_beside,
             record_timeout_ms=settings.record_timeout_ms,
         )
-        self.put = desk.put
         self.metrics.queues = lambda: {"answers": desk.waiting}
         self._say_ready()
 
@@ -230,7 +233,7 @@ class Counter:
 
     async def close(self) -> None:
         """Take no more, and finish what was begun."""
-        desk, self._desk, self.put = self._desk, None, _not_open
+        desk, self._desk = self._desk, None
         if desk is not None:
             await desk.close()
 
@@ -239,10 +242,6 @@ class Counter:
 
     def _say_ready(self) -> None:
         self.metrics.ready.set(0 if self.ready else 1)
-
-
-def _not_open(asking: Asking) -> None:
-    raise Unavailable("the server has not started yet")
 
 
 def _circuit_states(circuits: Circuits, **parts: Any) -> dict[str, str]:

@@ -166,8 +166,7 @@ class Gate:
 
     def begin_with(self, default_headers: list[tuple[bytes, bytes]]) -> None:
         """Make ``front`` anew: the server's default headers have changed, as they do once a second."""
-        lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
-        self.front = b"HTTP/1.1 200 OK\r\n" + lines + b"content-type: application/json\r\ncontent-length: "
+        self.front = _front(b"200 OK", default_headers)
         self.date = default_headers
 
     def turned_away(self, overload: Overload, default_headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -178,12 +177,17 @@ class Gate:
         headers = headers_of_refusal(error)
         if date is not default_headers or wait_s != headers["retry-after"]:
             body = body_of_refusal(error)
-            lines = b"".join(b"%b: %b\r\n" % header for header in default_headers)
-            lines += "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
-            about = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
-            response = b"HTTP/1.1 503 Service Unavailable\r\n" + lines + about + body
+            own = [(name.encode(), value.encode()) for name, value in headers.items()]
+            front = _front(b"503 Service Unavailable", [*default_headers, *own])
+            response = b"%b%d\r\n\r\n%b" % (front, len(body), body)
             self._refusal = default_headers, headers["retry-after"], response
         return response
+
+
+def _front(status: bytes, headers: Headers) -> bytes:
+    """How a response in JSON begins, up to its length."""
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"HTTP/1.1 %b\r\n%bcontent-type: application/json\r\ncontent-length: " % (status, lines)
 
 
 _UNUSUAL = frozenset(

@@ -71,19 +71,18 @@ class HotRequest(msgspec.Struct, eq=False):
             return
         if self.first is not None:
             self.first.give(written)
-        self.ticket.done()
-        if self.span is not None:
-            self.span.end(200)
-        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
+        self._respond(written)
 
     def again(self, first: asyncio.Future[Written]) -> None:
         """It came before under the same key: the first answer, whatever that is."""
         if error := first.exception():
             self.failed(error if isinstance(error, Exception) else Unavailable("the server is stopping"))
         else:
-            self._over(200)
-            written = first.result()
-            self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
+            self._respond(first.result())
+
+    def _respond(self, written: Written) -> None:
+        self._over(200)
+        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
 
     def failed(self, error: Exception) -> None:
         if self.first is not None:
