@@ -73,20 +73,25 @@ class Waiting:
         """It holds no place."""
 
 
+def desk_of(yard: Any, release: str) -> Desk:
+    """A desk on the event loop that runs, with ``release`` live."""
+    return Desk(
+        pipeline=yard.pipeline(),
+        log=yard.log,
+        maker=QuestionMaker(yard.capability),
+        now=lambda: datetime.now(UTC),
+        deployment=lambda: live(release),
+        metrics=Metrics("parcel-late"),
+    )
+
+
 def test_where_more_wait_than_fit_a_turn_people_go_before_batches(yard: Any) -> None:
     """In the order in which they came among equals; everybody is answered."""
     row = yard.release()
     yard.fleet.ensure([row])
 
     async def asked() -> list[str]:
-        desk = Desk(
-            pipeline=yard.pipeline(),
-            log=yard.log,
-            maker=QuestionMaker(yard.capability),
-            now=lambda: datetime.now(UTC),
-            deployment=lambda: live(row.digest),
-            metrics=Metrics("parcel-late"),
-        )
+        desk = desk_of(yard, row.digest)
         askings = [Awaited([parcel(n)], Waiting(0 if n >= 600 else -1)) for n in range(700)]
         for asking in askings:
             desk.put(asking)
@@ -104,14 +109,7 @@ def test_a_turn_has_so_many_questions_and_not_so_many_requests(yard: Any) -> Non
     yard.fleet.ensure([row])
 
     async def asked() -> list[int]:
-        desk = Desk(
-            pipeline=yard.pipeline(),
-            log=yard.log,
-            maker=QuestionMaker(yard.capability),
-            now=lambda: datetime.now(UTC),
-            deployment=lambda: live(row.digest),
-            metrics=Metrics("parcel-late"),
-        )
+        desk = desk_of(yard, row.digest)
         askings = [Awaited([parcel(n + i) for i in range(300)], Waiting(0)) for n in (0, 300, 600)]
         for asking in askings:
             desk.put(asking)
