@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
+from plimsoll.errors import Broken
+from plimsoll.stats.change import BETS, DEPENDENCE_ALLOWANCE, mean_detector
 from plimsoll.stats.dependence import MOST_RHO, PRIOR_BLOCKS, PRIOR_RHO
 from plimsoll.stats.interval import exact_rate
 from plimsoll.stats.sequence import critical_t, lean_weight
@@ -107,3 +109,30 @@ def ended(failing: Bools, passing: Bools) -> Ends:
 def upper(hits: int, n: int = 10_000) -> float:
     """The upper 95 % bound of a simulated share, in per cent."""
     return 100 * exact_rate(hits, n, alpha_low=0.05, alpha_high=0.05).high
+
+
+def alarms(xs: Floats, floor: float, run_length: float) -> NDArray[np.int64]:
+    """The block of ``mean_detector``'s first alarm in each stream, limit 0; one past the end if there is none."""
+    bets = np.array(BETS)[:, None]
+    evidence = np.zeros((len(BETS), len(xs)))
+    found = np.full(len(xs), xs.shape[1] + 1)
+    for i in range(xs.shape[1]):
+        evidence = (1.0 + bets * xs[:, i] / -floor) * (evidence + 1.0)
+        ringing = evidence.mean(0) >= DEPENDENCE_ALLOWANCE * run_length
+        found = np.where(ringing & (found > i + 1), i + 1, found)
+    return found
+
+
+def check_alarms(xs: Floats, floor: float, run_length: float) -> None:
+    """Raise Broken where the shipped detector rings at another block."""
+    for stream, ours in zip(xs, alarms(xs, floor, run_length), strict=True):
+        state: tuple[float, ...] = ()
+        rang = len(stream) + 1
+        for i, x in enumerate(stream, 1):
+            found = mean_detector(state, [(float(x), floor)], limit=0.0, run_length=run_length)
+            state = found.state
+            if found.alarm:
+                rang = i
+                break
+        if rang != ours:
+            raise Broken(f"the benchmark's detector rings at block {ours}, the shipped one at {rang}")

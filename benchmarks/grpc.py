@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import framed
 from benchmarks.driving import BODIES, cores, cpu_s, free_port
 from benchmarks.scripts.serving_ours import FEATURES, NAME
 from benchmarks.servers import build, mlserver, ours, question
@@ -26,6 +27,7 @@ from benchmarks.table import Row, at_least, at_most
 SECONDS = 4.0
 ROUNDS = 3
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 
 
 def run() -> list[Row]:
@@ -110,12 +112,18 @@ def drive(folder: Path, pid: int, port: int, model: str, *, in_flight: int, raw:
     """What the load found, and the server's CPU a call over all of it."""
     file = folder / f"requests-{model}-{raw}"
     bodies = [request(i, model, raw=raw) for i in range(BODIES)]
-    file.write_bytes(b"".join(struct.pack("<I", len(each)) + each for each in bodies))
-    load = [sys.executable, str(HERE / "scripts" / "grpc_load.py"), f"127.0.0.1:{port}", str(in_flight)]
+    framed.write(file, bodies)
+    load = [sys.executable, "-m", "benchmarks.scripts.grpc_load", f"127.0.0.1:{port}", str(in_flight)]
     pin = partial(os.sched_setaffinity, 0, cores()[1])
     before_s = cpu_s(pid)
     process = subprocess.run(
-        [*load, str(SECONDS), str(file)], check=True, capture_output=True, text=True, timeout=120, preexec_fn=pin
+        [*load, str(SECONDS), str(file)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        preexec_fn=pin,
     )
     found: dict[str, Any] = json.loads(process.stdout)
     warmed = SECONDS / (SECONDS + 1.0)  # the load's first second is not counted in its calls, but in our CPU

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from benchmarks.bounds import ALPHA, Bools, Floats, first
+from benchmarks.bounds import ALPHA, Bools, Floats, alarms, check_alarms, first
 from benchmarks.streams import STREAMS, Draw
 from benchmarks.table import Row, at_least, at_most
 from plimsoll.errors import Broken
-from plimsoll.stats.change import ALTERNATIVES, BETS, DEPENDENCE_ALLOWANCE, mean_detector, rate_detector
+from plimsoll.stats.change import ALTERNATIVES, rate_detector
 
 RUN_LENGTH = 365.0
 HOURS = 24
@@ -41,18 +41,6 @@ def _rates(rng: np.random.Generator) -> list[Row]:
     return [*at_limit, *(_of_rates(rng, *s, share=0.5) for s in STREAMS.items() if s[0] != "independent")]
 
 
-def alarms(xs: Floats, floor: float, run_length: float) -> NDArray[np.int64]:
-    """The block of ``mean_detector``'s first alarm in each stream, limit 0; one past the end if there is none."""
-    bets = np.array(BETS)[:, None]
-    evidence = np.zeros((len(BETS), len(xs)))
-    found = np.full(len(xs), xs.shape[1] + 1)
-    for i in range(xs.shape[1]):
-        evidence = (1.0 + bets * xs[:, i] / -floor) * (evidence + 1.0)
-        ringing = evidence.mean(0) >= DEPENDENCE_ALLOWANCE * run_length
-        found = np.where(ringing & (found > i + 1), i + 1, found)
-    return found
-
-
 def rate_alarms(hits: NDArray[np.int64], n: int, limit: float, run_length: float) -> NDArray[np.int64]:
     """The step of ``rate_detector``'s first alarm, each step ``n`` events; one past the end if there is none."""
     odds = np.array(ALTERNATIVES)[:, None]
@@ -66,23 +54,8 @@ def rate_alarms(hits: NDArray[np.int64], n: int, limit: float, run_length: float
     return found
 
 
-def check(xs: Floats, at: NDArray[np.int64]) -> None:
-    """Raise Broken where the shipped detector rings at another block."""
-    for stream, ours in zip(xs, at, strict=True):
-        state: tuple[float, ...] = ()
-        for i, x in enumerate(stream, 1):
-            rang = i
-            found = mean_detector(state, [(float(x), FLOOR)], limit=0.0, run_length=RUN_LENGTH)
-            state = found.state
-            if found.alarm:
-                break
-        rang = rang if found.alarm else len(stream) + 1
-        if rang != ours:
-            raise Broken(f"the benchmark's detector rings at block {ours}, the shipped one at {rang}")
-
-
 def check_rates(hits: NDArray[np.int64], n: int, limit: float, run_length: float, at: NDArray[np.int64]) -> None:
-    """As ``check``, of the rate's."""
+    """As ``check_alarms``, of the rate's."""
     for stream, ours in zip(hits, at, strict=True):
         steps = [(int(h), n) for h in stream]
         found = [rate_detector((), steps[:k], limit=limit, run_length=run_length) for k in (ours - 1, ours)]
@@ -96,7 +69,7 @@ def _of_means(rng: np.random.Generator, name: str, stream: Draw) -> Row:
     xs = np.maximum(SD * level, FLOOR)
     xs = np.maximum(xs - xs.mean(), FLOOR)  # what the floor cuts off is put back
     at = alarms(xs, FLOOR, RUN_LENGTH)
-    check(xs[:10, :300], alarms(xs[:10, :300], FLOOR, RUN_LENGTH))
+    check_alarms(xs[:10, :300], FLOOR, RUN_LENGTH)
     return _row(
         f"mean difference at its limit, {name}: blocks to a false lapse",
         _waited(at, BLOCKS),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import framed
 from benchmarks.driving import BODIES, Target, cores
 from benchmarks.servers import CORE, build, ours, values
 from benchmarks.table import Row, at_least, at_most
@@ -30,7 +30,8 @@ TIMES = 2.0
 PATIENCE = 5.0
 SECONDS = 4.0
 ROUNDS = 3
-LOAD = Path(__file__).parent / "scripts" / "open_load.py"
+ROOT = Path(__file__).parents[1]
+LOAD = "benchmarks.scripts.open_load"
 
 
 class Found(NamedTuple):
@@ -96,9 +97,15 @@ def _median(found: Sequence[Found]) -> Found:
 
 def drive(port: int, file: Path, connections: int, *, per_s: float = 0.0) -> Found:
     pin = partial(os.sched_setaffinity, 0, cores()[1])
-    command = [sys.executable, LOAD, port, connections, SECONDS, per_s, file]
+    command = [sys.executable, "-m", LOAD, port, connections, SECONDS, per_s, file]
     done = subprocess.run(
-        [str(word) for word in command], check=True, capture_output=True, text=True, timeout=120, preexec_fn=pin
+        [str(word) for word in command],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        preexec_fn=pin,
     )
     return Found(**json.loads(done.stdout))
 
@@ -114,5 +121,5 @@ def _requests(folder: Path, target: Target, rows: int) -> Path:
         lines = {"host": "x", "content-type": "application/json", "content-length": len(body)} | target.headers
         head = f"POST {target.path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         whole.append(head.encode() + b"\r\n" + body)
-    file.write_bytes(b"".join(struct.pack("<I", len(each)) + each for each in whole))
+    framed.write(file, whole)
     return file

@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
 from benchmarks.bounds import (
@@ -27,6 +26,8 @@ from benchmarks.bounds import (
     LONGEST,
     Ends,
     Floats,
+    alarms,
+    check_alarms,
     ended,
     first,
     moments,
@@ -38,7 +39,6 @@ from benchmarks.streams import Draw, days, gaussian, skewed, storms, turned
 from benchmarks.table import Row, at_least, at_most
 from plimsoll.errors import Broken
 from plimsoll.stats.betting import rate_sequence
-from plimsoll.stats.change import BETS, DEPENDENCE_ALLOWANCE, mean_detector
 from plimsoll.stats.sequence import START, mean_sequence
 
 ROLLOUTS = 10_000
@@ -202,23 +202,11 @@ def _fewest(n: int, limit: float) -> int:
 # ── live ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def alarms(xs: Floats, floor: float, run_length: float) -> NDArray[np.int64]:
-    """The block of ``mean_detector``'s first alarm in each stream, limit 0; one past the end if there is none."""
-    bets = np.array(BETS)[:, None]
-    evidence = np.zeros((len(BETS), len(xs)))
-    found = np.full(len(xs), xs.shape[1] + 1)
-    for i in range(xs.shape[1]):
-        evidence = (1.0 + bets * xs[:, i] / -floor) * (evidence + 1.0)
-        ringing = evidence.mean(0) >= DEPENDENCE_ALLOWANCE * run_length
-        found = np.where(ringing & (found > i + 1), i + 1, found)
-    return found
-
-
 def _live(rng: np.random.Generator) -> list[Row]:
     """The mean run length at the limit, and the delay once a live release has become worse."""
     floor, run_length, blocks = -0.2, 365.0, 2_000
     xs = np.maximum(SD * days(rng, storms, (2_000, blocks), 0.15), floor)
-    _check_alarms(xs[:20, :400], floor, run_length)
+    check_alarms(xs[:20, :400], floor, run_length)
     at = alarms(xs, floor, run_length)
     waited = np.minimum(at, blocks).sum() / max(1, int((at <= blocks).sum()))
     bad = np.concatenate([np.full((1_000, 365), -0.02), np.full((1_000, 365), 0.06)], axis=1)
@@ -241,19 +229,6 @@ def _live(rng: np.random.Generator) -> list[Row]:
             note=f"{100 * float((delay <= 365).mean()):.1f} % had a false alarm in the good year",
         ),
     ]
-
-
-def _check_alarms(xs: Floats, floor: float, run_length: float) -> None:
-    """The vectorised detector against the shipped one."""
-    for stream, at in zip(xs, alarms(xs, floor, run_length), strict=True):
-        state: tuple[float, ...] = ()
-        for i, x in enumerate(stream, 1):
-            found = mean_detector(state, [(float(x), floor)], limit=0.0, run_length=run_length)
-            state = found.state
-            if found.alarm != (i >= at) and i <= at:
-                raise Broken(f"the benchmark's detector rings at block {at}, the shipped one disagrees at {i}")
-            if found.alarm:
-                break
 
 
 def _rolling(xs: Floats, width: int = 14) -> float:

@@ -1,30 +1,21 @@
 """Asks over gRPC with so many calls in flight for so long, and prints what it found as JSON.
 
-``grpc_load.py ADDRESS IN_FLIGHT SECONDS REQUESTS``: the file of REQUESTS holds serialized ``ModelInferRequest``s, each
-with its length before it. Needs grpcio only: bytes go out and come back unread, so that the load costs little.
+``-m benchmarks.scripts.grpc_load ADDRESS IN_FLIGHT SECONDS REQUESTS``: the file of REQUESTS holds serialized
+``ModelInferRequest``s, each with its length before it. Bytes go out and come back unread, so that the load costs little.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 import sys
 import threading
 import time
 from pathlib import Path
 
 import grpc
+from benchmarks import framed
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
-
-
-def requests(path: Path) -> list[bytes]:
-    data, found, at = path.read_bytes(), [], 0
-    while at < len(data):
-        (size,) = struct.unpack_from("<I", data, at)
-        found.append(data[at + 4 : at + 4 + size])
-        at += 4 + size
-    return found
 
 
 class Load:
@@ -68,6 +59,6 @@ class Load:
 
 
 if __name__ == "__main__":
-    load = Load(sys.argv[1], requests(Path(sys.argv[4])))
+    load = Load(sys.argv[1], framed.read(Path(sys.argv[4])))
     load.run(int(sys.argv[2]), 1.0)
     print(json.dumps(load.run(int(sys.argv[2]), float(sys.argv[3]))))

@@ -1,9 +1,9 @@
 """Asks over many connections, and prints what came of it as JSON.
 
-``open_load.py PORT CONNECTIONS SECONDS PER_S REQUESTS``: with PER_S of 0 each connection asks again when it has its answer
-(a closed loop). Else requests are due at that rate whatever the server does (an open loop): each takes the connection
-that has been free for longest, and where none is free it is held back: it could not even be sent. What an answer took
-counts from the moment at which the request was due. Refusals are not heeded: who gets one asks again at once. The file
+``-m benchmarks.scripts.open_load PORT CONNECTIONS SECONDS PER_S REQUESTS``: with PER_S of 0 each connection asks again when
+it has its answer (a closed loop). Else requests are due at that rate whatever the server does (an open loop): each takes the
+connection that has been free for longest, and where none is free it is held back: it could not even be sent. What an answer
+took counts from the moment at which the request was due. Refusals are not heeded: who gets one asks again at once. The file
 of REQUESTS holds whole HTTP requests, each with its length before it. Runs on nothing but Python.
 """
 
@@ -12,24 +12,16 @@ from __future__ import annotations
 import json
 import select
 import socket
-import struct
 import sys
 import time
 from collections import deque
 from pathlib import Path
 
+from benchmarks import framed
+
 WARM_S = 1.0
 LAST_S = 2.0
 """For the answers to what was asked at the end."""
-
-
-def requests(path: Path) -> list[bytes]:
-    data, found, at = path.read_bytes(), [], 0
-    while at < len(data):
-        (size,) = struct.unpack_from("<I", data, at)
-        found.append(data[at + 4 : at + 4 + size])
-        at += 4 + size
-    return found
 
 
 class Load:
@@ -120,4 +112,4 @@ class Load:
 
 if __name__ == "__main__":
     port, connections, seconds, per_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
-    print(json.dumps(Load(port, connections, requests(Path(sys.argv[5]))).run(seconds, per_s)))
+    print(json.dumps(Load(port, connections, framed.read(Path(sys.argv[5]))).run(seconds, per_s)))

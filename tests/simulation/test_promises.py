@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks import lapses
+from benchmarks.bounds import alarms, check_alarms
 from benchmarks.kinds import Kind, kinds
 from benchmarks.streams import STREAMS
 
@@ -33,6 +34,6 @@ def test_a_lease_runs_as_long_as_promised_at_its_limit() -> None:
     """Autocorrelated blocks at exactly the limit: the mean run length is above a year of days, by the shipped detector."""
     rng = np.random.default_rng(13)
     xs = np.maximum(lapses.SD * STREAMS["autocorrelated"](rng, (200, 1_000)), lapses.FLOOR)
-    at = lapses.alarms(xs, lapses.FLOOR, lapses.RUN_LENGTH)
-    lapses.check(xs[:5, :200], lapses.alarms(xs[:5, :200], lapses.FLOOR, lapses.RUN_LENGTH))
+    at = alarms(xs, lapses.FLOOR, lapses.RUN_LENGTH)
+    check_alarms(xs[:5, :200], lapses.FLOOR, lapses.RUN_LENGTH)
     assert np.minimum(at, 1_000).sum() / (at <= 1_000).sum() > lapses.RUN_LENGTH
