@@ -8,7 +8,7 @@ its answers are bent on their way out. ``machinery``: late, failing, dear or sil
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -72,24 +72,11 @@ def _flipped(training: TrainingSet, a: Anatomy, rng: np.random.Generator) -> Tra
         y[hit] = 1.0 - y[hit]
     else:
         y[hit] = rng.permutation(y[hit])
-    return _with(training, y)
+    return replace(training, y=y)
 
 
 def _old(training: TrainingSet, a: Anatomy, rng: np.random.Generator) -> TrainingSet:
     return training.take(np.arange(len(training)) < max(50, len(training) // 4))
-
-
-def _with(training: TrainingSet, y: Floats) -> TrainingSet:
-    return TrainingSet(
-        X=training.X,
-        y=y,
-        names=training.names,
-        units=training.units,
-        blocks=training.blocks,
-        asked_at=training.asked_at,
-        slices=training.slices,
-        categories=training.categories,
-    )
 
 
 # ── what is seen ─────────────────────────────────────────────────────────────────────────────────────────────────────
