@@ -43,7 +43,7 @@ def disagreements(
     from plimsoll.cli.reading import look, moment, only_capability
     from plimsoll.errors import UsageError
     from plimsoll.operations.answered.disagreement import FOLDER, collected, document_of, keep, kept_at
-    from plimsoll.operations.answered.reading import answered
+    from plimsoll.operations.answered.reading import answered, task_of
 
     settings = shared.settings()
     with look(settings) as catalog:
@@ -53,7 +53,7 @@ def disagreements(
         names = {"release": row.label or row.digest, "against": _called(catalog, name, other), "capability": name}
     if not settings.segments.is_dir():
         raise UsageError(f"nothing has been recorded in {settings.home}", hint="answers are recorded by plimsoll up")
-    task = str(row.manifest.settings.get("task", {}).get("kind", "binary"))
+    task = task_of(row.manifest)
     rows = answered(settings.segments, name, row.digest, other, moment(since, "--since") if since else None)
     kept = kept_at(settings.home / FOLDER, row.digest, other)
     if len(rows):

@@ -46,13 +46,12 @@ def status(
 def _expected(settings: Settings, catalog: CatalogReader, one: dict[str, Any]) -> dict[str, Any] | None:
     """Of the live release's answers. It warns; nothing is decided by it."""
     from plimsoll.operations.answered.expectation import expectation
-    from plimsoll.operations.answered.reading import answered
+    from plimsoll.operations.answered.reading import answered, task_of
 
     release = one["live"]["release"]
     if not release or not settings.segments.is_dir():
         return None
-    manifest = None if release == "fallback" else catalog.release(one["capability"], release).manifest
-    task = str(manifest.settings.get("task", {}).get("kind", "binary")) if manifest else "binary"
+    task = "binary" if release == "fallback" else task_of(catalog.release(one["capability"], release).manifest)
     return expectation(answered(settings.segments, one["capability"], release), task)
 
 

@@ -22,7 +22,7 @@ from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.answered.disagreement import FOLDER, collected, keep, kept_at
 from plimsoll.operations.answered.expectation import expectation
 from plimsoll.operations.answered.noted import EXPECTED
-from plimsoll.operations.answered.reading import answered
+from plimsoll.operations.answered.reading import answered, task_of
 from plimsoll.store import SqlCatalog, replace_file
 
 LOWEST_PRIORITY = 19
@@ -54,7 +54,7 @@ def _part(catalog: CatalogReader, d: Deployment, segments: Path, folder: Path) -
     r = d.rollout
     if r is None:
         return
-    task = task_of(catalog, d.capability, r.release)
+    task = _task(catalog, d.capability, r.release)
     kept = before = kept_at(folder, r.release, r.champion)
     for pick in ("worst", "sample"):
         rows = answered(segments, d.capability, r.release, r.champion, r.evidence_since, pick=pick)
@@ -67,21 +67,19 @@ def _expect(catalog: CatalogReader, d: Deployment, segments: Path, folder: Path,
     if d.lease is None:
         return
     rows = answered(segments, d.capability, d.lease.release, since=now - PAST, pick="sample", most=MOST)
-    found = expectation(rows, task_of(catalog, d.capability, d.lease.release))
+    found = expectation(rows, _task(catalog, d.capability, d.lease.release))
     folder.mkdir(parents=True, exist_ok=True)
     document = {"release": d.lease.release, "at": now, "found": found}
     replace_file(folder / f"{d.capability}.json", msgspec.json.encode(document))
 
 
-def task_of(catalog: CatalogReader, capability: str, release: str) -> str:
-    """What a release answers with: binary, multiclass or regression."""
+def _task(catalog: CatalogReader, capability: str, release: str) -> str:
     if release == FALLBACK:
         return "binary"
     try:
-        settings = catalog.release(capability, release).manifest.settings
+        return task_of(catalog.release(capability, release).manifest)
     except UsageError:  # deployed and not in the catalog
         return "binary"
-    return str(settings.get("task", {}).get("kind", "binary"))
 
 
 def main() -> int:

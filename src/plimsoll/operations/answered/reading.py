@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.kernel.manifest import Manifest
 from plimsoll.store import open_query
 
 Floats = NDArray[np.float64]
@@ -31,6 +32,11 @@ class Answered:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def task_of(manifest: Manifest) -> str:
+    """What a release answers with: binary, multiclass or regression."""
+    return str(manifest.settings.get("task", {}).get("kind", "binary"))
 
 
 Pick = Literal["all", "worst", "sample"]
