@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.data.rows import literal
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.store import open_query
 
@@ -58,7 +59,7 @@ def answered(
     first outcome of a question counts. ``pick``: all of them, or ``most`` of them: those on which the two part furthest, or a
     random sample, by a hash of the event's id. Reads the log: a second for some hundred thousand answers."""
     pair = (
-        f"JOIN answers b ON b.id = a.id AND b.release = {_text(against)} AND coalesce(b.error, '') = ''"
+        f"JOIN answers b ON b.id = a.id AND b.release = {literal(against)} AND coalesce(b.error, '') = ''"
         if against
         else ""
     )
@@ -68,7 +69,7 @@ def answered(
             SELECT a.id, a.unit, a.block, a.asked_at, a.score, a.scores, {other}, o.label
             FROM answers a JOIN events e ON e.id = a.id {pair}
             LEFT JOIN (SELECT id, arg_min(label, known_at) AS label FROM outcomes GROUP BY id) o ON o.id = a.id
-            WHERE a.release = {_text(release)} AND e.capability = {_text(capability)}
+            WHERE a.release = {literal(release)} AND e.capability = {literal(capability)}
             AND coalesce(a.error, '') = '' AND (a.score IS NOT NULL OR a.scores IS NOT NULL)
         ), picked AS (SELECT * FROM found {_PICKED[pick].format(most=most)})
         SELECT * FROM picked ORDER BY asked_at, id"""
@@ -108,7 +109,3 @@ def _scores(single: Sequence[Any], many: Sequence[Any]) -> Floats:
     if any(v for v in many):
         return np.array([list(v) for v in many], dtype=np.float64)
     return np.array(list(single), dtype=np.float64)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
