@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from plimsoll.errors import UsageError
+from plimsoll.operations.answered.expectation import as_said
 from plimsoll.operations.answered.reading import Answered
 from plimsoll.stats import METRICS
 from plimsoll.stats.disagreement import decisions, difference, paired_differences, worst
@@ -171,7 +172,7 @@ def _estimates(rows: Answered, kept: Kept, task: str) -> list[dict[str, Any]]:
         return []
     assert rows.others is not None
     middle = 0.5 * (rows.scores + rows.others)
-    chances = np.stack([1.0 - middle, middle], axis=1) if middle.ndim == 1 else middle
+    chances = as_said(middle)
     found = []
     for name in METRIC_OF[task]:
         metric = METRICS[name]
