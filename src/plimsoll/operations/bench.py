@@ -16,6 +16,7 @@ from plimsoll.errors import UsageError
 from plimsoll.features import Binding, FeatureSchema, Timeline, TrainingSet, View, compile, read_columns, training_set
 from plimsoll.kernel.block import namer
 from plimsoll.operations.intake import Taken
+from plimsoll.stats.resample import placed
 
 
 class Timelines:
@@ -99,6 +100,11 @@ def blocks_of(
     name = namer(s.block, s.timezone)
     names = [name(_EPOCH + timedelta(microseconds=int(b) * step)) for b in began]
     return np.array(names, dtype=object)[where]
+
+
+def numbered(blocks: NDArray[Any]) -> NDArray[np.int64]:
+    """The blocks of rows in order of time, as numbers in that order."""
+    return placed(blocks.astype(str))[1]
 
 
 @dataclass(frozen=True, slots=True)

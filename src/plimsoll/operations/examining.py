@@ -14,6 +14,7 @@ from plimsoll.evaluation.suite.bins import Binned, binned
 from plimsoll.evaluation.suite.examination import Examination, losses_of
 from plimsoll.evaluation.suite.failures import Rows, failures
 from plimsoll.evaluation.suite.weak import Weak, weak_segments
+from plimsoll.operations.bench import numbered
 from plimsoll.operations.building import Built
 from plimsoll.operations.measuring import Scored, compared_groups
 
@@ -49,8 +50,7 @@ def _weak(
 ) -> tuple[Weak, ...]:
     """Where it loses, and where it loses against each comparator."""
     y = answers.rows.y
-    _, first, codes = np.unique(answers.rows.blocks.astype(str), return_index=True, return_inverse=True)
-    place = np.argsort(np.argsort(first, kind="stable"), kind="stable")[codes]  # numbered in order of time
+    place = numbered(answers.rows.blocks)
     made = [weak_segments(metric, losses, place, parts)]
     for role, scores in _told_apart(answers).items():
         beside = losses_of(capability.task.kind, scores, y)[1]

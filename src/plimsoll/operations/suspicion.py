@@ -14,7 +14,7 @@ from plimsoll.evaluation.suite.overlap import MOST_ROWS, Overlap, overlap
 from plimsoll.evaluation.suite.probe import IMPOSSIBLE, Suspect, suspects
 from plimsoll.features import FeatureSchema, Inputs, TrainingSet
 from plimsoll.kernel.figure import share
-from plimsoll.operations.bench import Parts, Questions
+from plimsoll.operations.bench import Parts, Questions, numbered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def suspicion(capability: Capability, schema: FeatureSchema, parts: Parts, gate:
         gate.X,
         gate.names,
         gate.y,
-        _numbered(gate.blocks),
+        numbered(gate.blocks),
         frozenset(schema.categories),
     )
     doubted = [s for s in found if s.feature not in trusted]
@@ -72,7 +72,7 @@ def _overlap(schema: FeatureSchema, parts: Parts) -> Overlap | None:
     train, gate, categories = _asked(schema, parts)
     if train.shape[1] == 0 or all(categories):  # levels recur by nature, and say nothing about who is asked for
         return None
-    return overlap(train, gate, categories, _numbered(parts.train.blocks[-MOST_ROWS:]), _numbered(parts.gate.blocks))
+    return overlap(train, gate, categories, numbered(parts.train.blocks[-MOST_ROWS:]), numbered(parts.gate.blocks))
 
 
 def _asked(schema: FeatureSchema, parts: Parts) -> tuple[NDArray[np.float64], NDArray[np.float64], list[bool]]:
@@ -91,9 +91,3 @@ def _codes(column: str, train: Questions, gate: Questions) -> Iterator[NDArray[A
     together = np.concatenate([train.columns[column], gate.columns[column]]).astype(str)
     codes = np.unique(together, return_inverse=True)[1].reshape(-1).astype(np.float64)
     yield from (codes[: len(train)], codes[len(train) :])
-
-
-def _numbered(blocks: NDArray[Any]) -> NDArray[np.int64]:
-    """Blocks as numbers in order of time."""
-    _, first, codes = np.unique(blocks.astype(str), return_index=True, return_inverse=True)
-    return np.asarray(np.argsort(np.argsort(first, kind="stable"), kind="stable")[codes.reshape(-1)])

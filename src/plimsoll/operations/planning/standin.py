@@ -17,7 +17,7 @@ from plimsoll.capability import Capability
 from plimsoll.features import read_columns
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.models import PythonEngine
-from plimsoll.operations.bench import blocks_of
+from plimsoll.operations.bench import blocks_of, numbered
 from plimsoll.operations.planning.history import FEWEST, History, Spread, key_of, spread_of
 from plimsoll.stats import Metric
 
@@ -61,13 +61,10 @@ def _columns(capability: Capability, files: Sequence[Path]) -> Sequence[str]:
 
 def _newest(blocks: NDArray[np.object_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Which rows lie in the newest blocks, and the place of each one's block in time."""
-    _, first, codes = np.unique(blocks, return_index=True, return_inverse=True)
-    place = np.empty(len(first), dtype=np.int64)
-    place[np.argsort(first, kind="stable")] = np.arange(len(first))
-    at = place[codes.reshape(-1)]
-    kept = at >= len(first) - NEWEST_BLOCKS
-    found = at[kept]
-    return kept, found - (found.min() if len(found) else 0)
+    at = numbered(blocks)
+    first = max(0, int(at.max(initial=-1)) + 1 - NEWEST_BLOCKS)
+    kept = at >= first
+    return kept, at[kept] - first
 
 
 def _labels(capability: Capability, values: NDArray[np.generic]) -> Floats:
