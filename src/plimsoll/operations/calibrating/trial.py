@@ -29,6 +29,7 @@ from plimsoll.operations.calibrating.ground import WATCHED, Floats, Ground, bloc
 from plimsoll.operations.calibrating.traffic import STEP, Cast, Traffic
 from plimsoll.operations.loop import Loop
 from plimsoll.operations.measuring import Scored, measured
+from plimsoll.operations.rehearsing import VirtualClock
 from plimsoll.store import SqlCatalog
 
 End = Literal["refused", "not gated", "rolled back", "held", "lapsed", "live", "undecided"]
@@ -80,16 +81,6 @@ class Tape:
         self._records.clear()
 
 
-class Moved:
-    """A clock that the trial moves."""
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def now(self) -> datetime:
-        return self.at
-
-
 class Trial:
     """A candidate against a champion on one ground. ``gate``: the candidate's and the champion's answers to the gate's
     rows; ``casts``: everybody's answers to the later ones."""
@@ -108,7 +99,7 @@ class Trial:
     ) -> None:
         self.at, self.candidate, self.champion, self._gate, self._seed = at, candidate, champion, gate, seed
         self.traffic = Traffic(at, casts, candidate=candidate, champion=champion, seed=seed)
-        self.clock, self._notifier, self._folder = Moved(at.start), notifier, folder
+        self.clock, self._notifier, self._folder = VirtualClock(at.start), notifier, folder
         self._decisions: list[Decision] = []
 
     def run(self, specimen: str) -> Tried:
@@ -188,8 +179,8 @@ class Trial:
         deployment = catalog.deployment(capability.name)
         step = min(STEP, block_time(capability))
         while not self.traffic.over:
-            self.clock.at += step
-            records = self.traffic.until(self.clock.at, deployment)
+            self.clock.move_to(self.clock.now() + step)
+            records = self.traffic.until(self.clock.now(), deployment)
             if not records:
                 continue
             tape.append(records)
