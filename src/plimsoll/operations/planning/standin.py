@@ -18,6 +18,7 @@ from plimsoll.features import read_columns
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.models import PythonEngine
 from plimsoll.operations.bench import blocks_of, numbered
+from plimsoll.operations.intake import contract_of
 from plimsoll.operations.planning.history import FEWEST, History, Spread, key_of, spread_of
 from plimsoll.stats import Metric
 
@@ -29,7 +30,7 @@ NEWEST_BLOCKS = 90
 def from_rows(capability: Capability, files: Sequence[Path], requirements: Iterable[Requirement]) -> History:
     """Traffic and spreads from the questions' own rows in ``files``. Reads the newest NEWEST_BLOCKS blocks; costs a second."""
     s = capability.source
-    names = [c for c in dict.fromkeys(_columns(capability, files)) if c]
+    names = [c.name for c in contract_of(capability, s).columns]
     columns = read_columns(files, names, order=[s.asked_at, s.unit])
     blocks = blocks_of(capability, columns, columns[s.asked_at].astype("datetime64[us]"))
     kept, codes = _newest(blocks)
@@ -49,14 +50,6 @@ def from_rows(capability: Capability, files: Sequence[Path], requirements: Itera
             and (spread := _spread(capability.definition(r.metric), r, ours, theirs, labels, codes, source))
         },
     )
-
-
-def _columns(capability: Capability, files: Sequence[Path]) -> Sequence[str]:
-    from plimsoll.data import Contract
-
-    s = capability.source
-    contract = Contract.load(capability.folder / s.contract)
-    return [*(c.name for c in contract.columns), s.asked_at, s.unit, capability.task.label]
 
 
 def _newest(blocks: NDArray[np.object_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
