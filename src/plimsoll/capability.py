@@ -300,6 +300,11 @@ class Capability:
         return tuple(s if s.requires or s.kind == "live" else _with_requires(s, defaults) for s in self.rollout)
 
     @property
+    def watched(self) -> tuple[Requirement, ...]:
+        """What is required of a release that has left the yard: by its stages, then by its lease."""
+        return (*(r for s in self.stages for r in s.requires), *self.keep)
+
+    @property
     def redacted(self) -> dict[str, Recorded]:
         """The columns of a question that an event does not keep as they are. Reads the contract."""
         return Contract.load(self.folder / self.source.contract).redacted
@@ -307,8 +312,7 @@ class Capability:
     @property
     def sliced(self) -> tuple[str, ...]:
         """The columns of the question that evidence is sliced by once the release has left the yard."""
-        requires = [*self.keep, *(r for s in self.stages for r in s.requires)]
-        return tuple(sorted({r.by for r in requires if r.by}))
+        return tuple(sorted({r.by for r in self.watched if r.by}))
 
     def variant(self, **changes: Any) -> Capability:
         """This capability as another commit of it would declare it: the same name, some fields changed. Views that the

@@ -45,11 +45,10 @@ def terms_of(capability: Capability) -> Terms:
 
 def tally_of(capability: Capability) -> Tally:
     """An empty tally that counts what the capability's requirements ask for."""
-    requires = [*capability.keep, *(r for s in capability.stages for r in s.requires)]
     return Tally(
         task=capability.task.kind,
         maturity=capability.maturity,
-        limits_ms=[r.limit for r in requires if r.definition.quantile is not None],
+        limits_ms=[r.limit for r in capability.watched if r.definition.quantile is not None],
         columns=capability.sliced,
         metrics=capability.metrics,
         keep_blocks=max(KEPT_BLOCKS, sum(s.deadline_blocks for s in capability.stages) + RETRAIN_BLOCKS),

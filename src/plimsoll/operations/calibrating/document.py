@@ -127,8 +127,7 @@ def _kept_in(missed: Sequence[Tried]) -> list[str]:
 
 
 def _watching(capability: Capability) -> list[Requirement]:
-    staged = [r for s in capability.stages for r in s.requires]
-    return list(dict.fromkeys([*capability.gate, *staged, *capability.keep]))
+    return list(dict.fromkeys([*capability.gate, *capability.watched]))
 
 
 def _sees(r: Requirement, mutant: Mutant) -> bool:

@@ -136,9 +136,7 @@ class Line:
             float(np.median([confidence(_score(s)) for s in answers.tolist()])) if c.task.kind != "regression" else 0.0
         )
         known = self.at.train.X
-        limits = [
-            r.limit for r in (*c.keep, *(r for s in c.stages for r in s.requires)) if r.definition.quantile is not None
-        ]
+        limits = [r.limit for r in c.watched if r.definition.quantile is not None]
         return Anatomy(
             task=c.task.kind,
             features=self._strongest(),

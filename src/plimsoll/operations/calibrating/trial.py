@@ -255,7 +255,7 @@ def effects(at: Ground, ours: Floats, theirs: Floats) -> dict[str, tuple[float, 
     _, codes = np.unique(at.after.blocks[known].astype(str), return_inverse=True)
     n = np.bincount(codes.reshape(-1))
     found: dict[str, tuple[float, float]] = {}
-    for r in (*capability.gate, *(r for s in capability.stages for r in s.requires), *capability.keep):
+    for r in (*capability.gate, *capability.watched):
         if r.operational or r.by or not r.compares:
             continue
         metric = capability.definition(r.metric)
