@@ -13,14 +13,19 @@ from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.bins import Binned, binned
 from plimsoll.evaluation.suite.examination import Examination, losses_of
 from plimsoll.evaluation.suite.failures import Rows, failures
+from plimsoll.evaluation.suite.fairness import Fairness
 from plimsoll.evaluation.suite.weak import Weak, weak_segments
 from plimsoll.operations.bench import numbered
 from plimsoll.operations.building import Built
-from plimsoll.operations.measuring import Scored, compared_groups
+from plimsoll.operations.measuring import Scored
 
 
 def examined(
-    capability: Capability, built: Built, answers: Scored | None, came: tuple[Behaved, ...]
+    capability: Capability,
+    built: Built,
+    answers: Scored | None,
+    came: tuple[Behaved, ...],
+    groups: tuple[Fairness, ...],
 ) -> Examination | None:
     """What a report shows beside the measures; None where nothing may be measured."""
     if answers is None:
@@ -39,7 +44,7 @@ def examined(
     parts = named_parts(built, answers, hidden)
     return Examination(
         behaviours=came,
-        groups=compared_groups(capability, answers),
+        groups=groups,
         failures=failures(losses, metric, parts, rows),
         weak=_weak(capability, answers, metric, losses, parts),
     )

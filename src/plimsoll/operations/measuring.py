@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -48,10 +48,12 @@ def scored(capability: Capability, built: Built, champion: str, yard: Yard, time
     )
 
 
-def measured(capability: Capability, answers: Scored | None, *, full: bool) -> Evaluation | None:
+def measured(
+    capability: Capability, answers: Scored | None, groups: Sequence[Fairness], *, full: bool
+) -> Evaluation | None:
     """What the candidate is worth; None where it must not be measured.
 
-    ``full``: everything that a report shows; else what the gate asks for.
+    ``groups``: as ``compared_groups`` found them. ``full``: everything that a report shows; else what the gate asks for.
     """
     if answers is None:
         return None
@@ -68,12 +70,14 @@ def measured(capability: Capability, answers: Scored | None, *, full: bool) -> E
         slices={c: v.tolist() for c, v in gate.slices.items() if full or c in sliced},
         sliced=list(dict.fromkeys(r.metric for r in capability.gate if full or r.by)),
     )
-    pairs = tuple(pair for groups in compared_groups(capability, answers) for pair in groups.pairs)
+    pairs = tuple(pair for compared in groups for pair in compared.pairs)
     return msgspec.structs.replace(found, measures=(*found.measures, *pairs)) if pairs else found
 
 
-def compared_groups(capability: Capability, answers: Scored) -> tuple[Fairness, ...]:
-    """Each requirement on groups, measured."""
+def compared_groups(capability: Capability, answers: Scored | None) -> tuple[Fairness, ...]:
+    """Each requirement on groups, measured; none where nothing may be measured."""
+    if answers is None:
+        return ()
     gate = answers.rows
     return tuple(
         fairness(

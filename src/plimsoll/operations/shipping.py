@@ -29,7 +29,14 @@ from plimsoll.operations.building import Built, build
 from plimsoll.operations.calibrating.keeping import calibration_of
 from plimsoll.operations.examining import examined
 from plimsoll.operations.gold.asking import golden_answers, golden_evidence
-from plimsoll.operations.measuring import Scored, gate_evidence, measured, policy_without_promise, scored
+from plimsoll.operations.measuring import (
+    Scored,
+    compared_groups,
+    gate_evidence,
+    measured,
+    policy_without_promise,
+    scored,
+)
 from plimsoll.operations.yard import Yard
 
 ATTEMPTS = 5
@@ -102,7 +109,8 @@ def _judged(
     champion = before.lease.release if before.lease else FALLBACK
     yard.say("measuring it on the gate's blocks, beside its champion and the fallback")
     answers = scored(capability, built, champion, yard, timelines)
-    seen = measured(capability, answers, full=with_report)
+    groups = compared_groups(capability, answers)
+    seen = measured(capability, answers, groups, full=with_report)
     came = behaviours(capability, built, answers, yard, timelines)
     gold = golden_answers(capability, built, yard, timelines)
     found = (
@@ -113,7 +121,7 @@ def _judged(
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:
         yard.say("drawing the report")
-    looked = examined(capability, built, answers, (*came, *gold)) if with_report else None
+    looked = examined(capability, built, answers, (*came, *gold), groups) if with_report else None
     page = _report(capability, built, answers, seen, verdict, found, before, yard, label, looked) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)

@@ -28,7 +28,7 @@ from plimsoll.operations.act import carry_out
 from plimsoll.operations.calibrating.ground import WATCHED, Floats, Ground, block_time
 from plimsoll.operations.calibrating.traffic import STEP, Cast, Traffic
 from plimsoll.operations.loop import Loop
-from plimsoll.operations.measuring import Scored, measured
+from plimsoll.operations.measuring import Scored, compared_groups, measured
 from plimsoll.operations.rehearsing import VirtualClock
 from plimsoll.store import SqlCatalog
 
@@ -240,7 +240,8 @@ def gate_of(at: Ground, ours: Floats, theirs: Floats, *, candidate: str, champio
     """The evidence that the gate is judged by, measured as a release's is."""
     capability = at.capability
     beside = {"champion": theirs, **({"fallback": at.zero["gate"]} if at.zero else {})}
-    seen = measured(capability, Scored(rows=at.gate, scores=ours, comparators=beside), full=False)
+    answers = Scored(rows=at.gate, scores=ours, comparators=beside)
+    seen = measured(capability, answers, compared_groups(capability, answers), full=False)
     assert seen is not None
     asked = [r for r in capability.gate if not r.than or r.than in seen.comparators]
     return evidence(seen, asked, release=candidate, comparators={"champion": champion, "fallback": FALLBACK})
