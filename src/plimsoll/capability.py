@@ -300,6 +300,11 @@ class Capability:
         return tuple(s if s.requires or s.kind == "live" else _with_requires(s, defaults) for s in self.rollout)
 
     @property
+    def trial_stages(self) -> tuple[Stage, ...]:
+        """The stages that a release passes before it is live."""
+        return tuple(s for s in self.stages if s.kind != "live")
+
+    @property
     def watched(self) -> tuple[Requirement, ...]:
         """What is required of a release that has left the yard: by its stages, then by its lease."""
         return (*(r for s in self.stages for r in s.requires), *self.keep)

@@ -170,7 +170,7 @@ def _sight(capability: Capability, r: Requirement, tried: Sequence[Tried], sd: f
         widened = math.sqrt((1.0 + PRIOR_RHO) / (1.0 - PRIOR_RHO))
         reach = t_quantile(1.0 - alpha, blocks - 1) + normal_quantile(POWER)
         return "the gate", blocks, r.limit + sd / math.sqrt(blocks) * widened * reach
-    trial = [s for s in capability.stages if s.kind != "live"]
+    trial = capability.trial_stages
     blocks = next((s.deadline_blocks for s in trial), capability.split.gate_blocks)
     alpha = policy.alpha / max(1, required(capability.stages))
     seen = gap_over_blocks(n=blocks, sd=sd, alpha=alpha, power=POWER, planned=policy.planned_blocks)

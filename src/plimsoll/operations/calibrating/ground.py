@@ -62,7 +62,7 @@ def starts(capability: Capability, questions: Questions, count: int) -> list[dat
     """``count`` times, evenly over the recorded blocks, from which a release has rows to train on behind it and a rollout
     before it. Raises UsageError where the rows are too few for one."""
     ends = _ends(questions)
-    asked = [s.blocks for s in capability.stages if s.kind != "live"]
+    asked = [s.blocks for s in capability.trial_stages]
     before = capability.split.gate_blocks + LEAST_TRAINING + _maturing(capability)
     after = sum(asked) + WATCHED
     if len(ends) < before + sum(asked) + 1:
@@ -179,7 +179,7 @@ class Scorer:
 
 def span_of(capability: Capability) -> int:
     """The blocks after a start that a trial may take: every stage to its deadline, and the watch after it."""
-    return sum(s.deadline_blocks for s in capability.stages if s.kind != "live") + WATCHED
+    return sum(s.deadline_blocks for s in capability.trial_stages) + WATCHED
 
 
 def block_time(capability: Capability) -> timedelta:

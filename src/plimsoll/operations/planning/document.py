@@ -23,8 +23,7 @@ SHOWN = 50
 
 def plan_of(capability: Capability, history: History) -> dict[str, Any]:
     """How long each stage takes, what it can see, what a fault would cost, and which plan would be better."""
-    stages = capability.stages
-    trial = [s for s in stages if s.kind != "live"]
+    trial = capability.trial_stages
     made = [_foreseen(capability, stage, before, history) for stage, before in zip(trial, sequence(trial), strict=True)]
     judged = [(stage, [foreseen(r, terms) for r in stage.requires]) for stage, terms in zip(trial, made, strict=True)]
     proposal = _proposed(judged, history)

@@ -226,10 +226,10 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def sequence(plan: Sequence[Stage]) -> list[int]:
-    """The blocks that each stage finds in the sequence, if those before took what they ask for."""
+def sequence(trial: Sequence[Stage]) -> list[int]:
+    """The blocks that each stage before live finds in the sequence, if those before took what they ask for."""
     before, found = 0, []
-    for stage in plan:
+    for stage in trial:
         found.append(before)
-        before += stage.blocks if stage.kind != "live" else 0
+        before += stage.blocks
     return found
