@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.verdict import Ruling, judge
 from plimsoll.operations.calibrating.ground import Floats, Ground, Matrix, Scorer
 from plimsoll.operations.calibrating.mutants import Anatomy, Mutant
-from plimsoll.operations.calibrating.traffic import COST_USD, Cast
+from plimsoll.operations.calibrating.traffic import COST_USD, Cast, plain
 from plimsoll.operations.calibrating.trial import Trial, Tried, gate_of
 from plimsoll.serving import Drill
 from plimsoll.stats.confidence import confidence
@@ -132,9 +131,7 @@ class Line:
         c, gate = self.at.capability, self.at.gate
         column, value = self._slice()
         answers = self._answers[0]
-        below = (
-            float(np.median([confidence(_score(s)) for s in answers.tolist()])) if c.task.kind != "regression" else 0.0
-        )
+        below = float(np.median([confidence(s) for s in plain(answers)])) if c.task.kind != "regression" else 0.0
         known = self.at.train.X
         limits = [r.limit for r in c.watched if r.definition.quantile is not None]
         return Anatomy(
@@ -179,10 +176,6 @@ class Line:
             return found
         tenth: NDArray[np.bool_] = np.arange(len(rows)) % 10 == 0
         return tenth
-
-
-def _score(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _named(name: str) -> str:

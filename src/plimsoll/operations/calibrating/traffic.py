@@ -59,7 +59,7 @@ class Traffic:
             name: [cast.drill.raises(i, name) for i in self._ids] if cast.drill.error_share else None
             for name, cast in casts.items()
         }
-        self._said = {name: _plain(cast.scores) for name, cast in casts.items()}
+        self._said = {name: plain(cast.scores) for name, cast in casts.items()}
         labels = at.after.y
         self._labels = labels.tolist()
         known = np.flatnonzero(~np.isnan(labels))
@@ -136,7 +136,8 @@ class Traffic:
         return offline[[row["row"] for row in inputs]]
 
 
-def _plain(scores: Floats) -> list[Any]:
+def plain(scores: Floats) -> list[Any]:
+    """As serving has them: numbers, or tuples of them."""
     return [tuple(row) for row in scores.tolist()] if scores.ndim == 2 else scores.tolist()
 
 
