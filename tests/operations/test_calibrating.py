@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from plimsoll.app import open_home
 from plimsoll.capability import Capability, Split, load
@@ -96,12 +97,8 @@ def test_what_nothing_is_required_of_is_out_of_sight(table: dict[str, Any], orde
 def test_a_loss_within_the_margin_is_named_with_its_size(orders: Capability, results: Results) -> None:
     """Not caught, and the truth of it is known: what it costs, and what is allowed."""
     first = results.tried[-1]
-    small = type(first)(**{f: getattr(first, f) for f in first.__struct_fields__} | {
-        "specimen": "feature_lost", "end": "live", "effects": {CLOSE.metric: (0.01, 0.02)}
-    })  # fmt: skip
-    of = Results(**{f: getattr(results, f) for f in results.__struct_fields__} | {
-        "tried": (small,), "plan": Plan(mutants=("feature_lost",))
-    })  # fmt: skip
+    small = replace(first, specimen="feature_lost", end="live", effects={CLOSE.metric: (0.01, 0.02)})
+    of = replace(results, tried=(small,), plan=Plan(mutants=("feature_lost",)))
     (row,) = document_of(orders, of)["mutants"]
     assert row["reason"] == "it costs 0.01 of log_loss, and 0.05 is allowed" and row["live"] == 1
 
