@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.records import Event
 from plimsoll.store import Retention, SegmentLog, has_sealed
 from plimsoll.store.events.retention import PATIENCE_S
@@ -74,6 +75,17 @@ def test_what_is_needed_is_kept_however_old(folder: Path) -> None:
     """An open verdict or a live lease goes before any rule."""
     swept(folder, keep_days=10, needed=NOON + timedelta(days=2))
     assert left(folder) == ["e2", "e3"]
+
+
+def test_events_in_columns_are_as_old_as_the_newest_of_them(tmp_path: Path, event: Callable[..., Event]) -> None:
+    """The age of a segment does not depend on how its events were written."""
+    from msgspec.structs import replace
+
+    log = SegmentLog(tmp_path)
+    log.append(in_columns([replace(event(f"e{n}"), at=NOON + timedelta(days=n)) for n in range(3)]))
+    log.close()
+    assert swept(tmp_path, now=NOON + timedelta(days=12), keep_days=10) == []
+    assert "its newest event is of 2013-02-03" in swept(tmp_path, now=NOON + timedelta(days=13), keep_days=10)[0]
 
 
 def test_a_clock_that_jumps_deletes_nothing(folder: Path) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from plimsoll.errors import PlimsollError
 from plimsoll.kernel.access import KeyRow
 from plimsoll.kernel.chain import Entry, Line
+from plimsoll.kernel.columns import Columns, Written
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.records import Record
 from plimsoll.kernel.rollout import Deployment
@@ -315,11 +316,11 @@ class Position(NamedTuple):
 class EventLog(Protocol):
     """Append-only records. ``append`` returns when they survive what the durability setting promises."""
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Written]) -> None:
         """Durable on return. Raises Unavailable (disk full, closed): then none of them was accepted."""
         ...
 
-    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
+    def append_then(self, records: Sequence[Written], then: Callable[[PlimsollError | None], None]) -> None:
         """As ``append``, without blocking the event loop that it is called on: ``then`` is called on it with None once
         they are durable, or with why none of them was accepted; before this returns, where nothing has to be waited for.
         """
@@ -327,6 +328,10 @@ class EventLog(Protocol):
 
     def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Record], Position]:
         """The next records in order of writing, and where to go on. Raises Damaged, naming segment and offset."""
+        ...
+
+    def read_columns(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Columns], Position]:
+        """As ``read``, for many records at once: in columns, also what was written one by one."""
         ...
 
     def close(self) -> None: ...

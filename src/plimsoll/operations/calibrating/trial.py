@@ -17,6 +17,7 @@ from plimsoll.errors import PlimsollError
 from plimsoll.evaluation import evidence
 from plimsoll.kernel.case import Decision
 from plimsoll.kernel.chain import Entry
+from plimsoll.kernel.columns import Columns, Written, in_columns, one_by_one
 from plimsoll.kernel.enqueue import gated
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State
@@ -63,19 +64,24 @@ class Tape:
     """An event log in memory: what one trial records."""
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
+        self._records: list[Written] = []
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Written]) -> None:
         self._records.extend(records)
 
-    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
+    def append_then(self, records: Sequence[Written], then: Callable[[PlimsollError | None], None]) -> None:
         self._records.extend(records)
         then(None)
 
     def read(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Record], Position]:
         """What was written since; it is forgotten then, since one loop reads it once."""
         found, self._records = self._records, []
-        return found, Position("", (after.offset if after else 0) + len(found))
+        return list(one_by_one(found)), Position("", (after.offset if after else 0) + len(found))
+
+    def read_columns(self, after: Position | None = None, limit: int = 100_000) -> tuple[Sequence[Columns], Position]:
+        """As ``read``, in columns."""
+        found, self._records = self._records, []
+        return in_columns(found), Position("", (after.offset if after else 0) + len(found))
 
     def close(self) -> None:
         self._records.clear()

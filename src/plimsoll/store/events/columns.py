@@ -1,4 +1,5 @@
-"""Records as rows of columns, for Parquet and SQL. A record with several answers is a row for each."""
+"""Records as rows of columns, for Parquet and SQL. A record with several answers is a row for each, and
+one in columns has the rows of each record in it."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from plimsoll.kernel.columns import Written, one_by_one
 from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
 from plimsoll.store.events.frames import encode_record
 
@@ -41,7 +43,7 @@ COLUMNS = {
     "label": "DOUBLE",
     "inputs": "VARCHAR",  # JSON
     "frame_end": "BIGINT",  # where the record's frame ends in the segment
-    "record": "VARCHAR",  # base64 here, a BLOB in the file; on the first row of each record
+    "record": "VARCHAR",  # base64 here, a BLOB in the file; on the first row of each record that was written
 }
 """A column's type. Files of an earlier Plimsoll lack those that came later."""
 _LINE = 1 << 20
@@ -51,7 +53,7 @@ _AS_THEY_ARE = (
 )
 
 
-def write_rows(frames: Iterable[tuple[Sequence[Record], int]], path: Path) -> int:
+def write_rows(frames: Iterable[tuple[Sequence[Written], int]], path: Path) -> int:
     """The records of each frame (with where it ends) as lines of JSON: memory is bounded by a frame. Returns the bytes
     of the longest line."""
     encoder, longest = msgspec.json.Encoder(), 0
@@ -75,12 +77,13 @@ def sql_of(rows: Sequence[Path], longest: int) -> str:
     )
 
 
-def _rows_of(records: Sequence[Record], end: int) -> Iterator[dict[str, Any]]:
-    for record in records:
-        first = {"frame_end": end, "record": base64.b64encode(encode_record(record)).decode()}
-        for columns in _columns(record):
-            yield columns | first
-            first = {"frame_end": end}
+def _rows_of(records: Sequence[Written], end: int) -> Iterator[dict[str, Any]]:
+    for written in records:
+        first = {"frame_end": end, "record": base64.b64encode(encode_record(written)).decode()}
+        for record in one_by_one([written]):
+            for columns in _columns(record):
+                yield columns | first
+                first = {"frame_end": end}
 
 
 def _columns(record: Record) -> Iterable[dict[str, Any]]:

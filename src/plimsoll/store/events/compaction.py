@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plimsoll.errors import Damaged, Unavailable
-from plimsoll.kernel.records import Record
+from plimsoll.kernel.columns import Written
 from plimsoll.store.durable import locked, sync_folder, unavailable
 from plimsoll.store.events.columns import sql_of, write_rows
 from plimsoll.store.events.frames import decode_record
@@ -81,9 +81,9 @@ def newest_event(path: Path) -> datetime | None:
     return found[0].replace(tzinfo=UTC) if found and found[0] else None
 
 
-def compacted_records(segment: Segment, offset: int) -> Iterator[tuple[list[Record], int]]:
+def compacted_records(segment: Segment, offset: int) -> Iterator[tuple[list[Written], int]]:
     """As ``framed_records``, from the Parquet file: the records of each frame behind ``offset``, and its end."""
-    records: list[Record] = []
+    records: list[Written] = []
     end = offset
     for frame_end, record in _rows(segment.path, offset):
         if records and frame_end != end:

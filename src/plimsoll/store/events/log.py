@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from plimsoll.errors import Damaged, PlimsollError
+from plimsoll.kernel.columns import Columns, Written, in_columns, one_by_one, rows_in
 from plimsoll.kernel.ports import Position
 from plimsoll.kernel.records import Record
 from plimsoll.store.events import compaction
@@ -54,7 +55,7 @@ class SegmentLog:
         """What dead writers left and opening put right: one sentence each."""
         return list(self._repairs)
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Written]) -> None:
         """All of ``records`` or none, durable on return. Raises Unavailable (disk full, closed): then none."""
         if not records:
             return
@@ -63,7 +64,7 @@ class SegmentLog:
         else:
             self._write(encode(records))
 
-    async def append_async(self, records: Sequence[Record]) -> None:
+    async def append_async(self, records: Sequence[Written]) -> None:
         """As ``append``, without blocking the event loop. What one turn of the loop appends shares one flush."""
         if not records:
             return
@@ -71,7 +72,7 @@ class SegmentLog:
         self.append_then(records, partial(_settle, future))
         await future
 
-    def append_then(self, records: Sequence[Record], then: Then) -> None:
+    def append_then(self, records: Sequence[Written], then: Then) -> None:
         """As ``append``, without blocking the event loop that it is called on: ``then`` is called on it with None once
         they are durable, or with why none of them was accepted; before this returns, where nobody waits for the disk."""
         if self._durable:
@@ -91,17 +92,13 @@ class SegmentLog:
         writers' segments come in the order in which they were begun. Raises Damaged when the damage comes next: what
         lies before it is returned first.
         """
-        places = parse_position(after)
-        records: list[Record] = []
-        try:
-            self._gather(places, records, limit)
-        except Damaged:
-            if not records:
-                raise
-        except FileNotFoundError:  # a segment was sealed or compacted between the listing and its opening
-            if not records:
-                return self.read(after, limit)
-        return records, position_of(places)
+        written, position = self._read(after, limit)
+        return list(one_by_one(written)), position
+
+    def read_columns(self, after: Position | None = None, limit: int = 100_000) -> tuple[list[Columns], Position]:
+        """As ``read``, in columns: what was written so as it is, the rest put together."""
+        written, position = self._read(after, limit)
+        return in_columns(written), position
 
     def verify(self) -> Iterator[str]:
         """One sentence for each damaged segment: the first damage in it."""
@@ -133,16 +130,31 @@ class SegmentLog:
                 raise closed()
             self._open.add(data)
 
-    def _gather(self, places: Places, records: list[Record], limit: int) -> None:
-        """Fill ``records`` and move ``places`` on, frame by frame."""
+    def _read(self, after: Position | None, limit: int) -> tuple[list[Written], Position]:
+        places = parse_position(after)
+        written: list[Written] = []
+        try:
+            self._gather(places, written, limit)
+        except Damaged:
+            if not written:
+                raise
+        except FileNotFoundError:  # a segment was sealed or compacted between the listing and its opening
+            if not written:
+                return self._read(after, limit)
+        return written, position_of(places)
+
+    def _gather(self, places: Places, written: list[Written], limit: int) -> None:
+        """Fill ``written`` and move ``places`` on, frame by frame."""
+        count = 0
         for segment, offset in ahead(listing(self._folder), places):
             for framed, end in self._frames(segment, offset):
-                if records and len(records) + len(framed) > limit:
+                count += sum(map(rows_in, framed))
+                if written and count > limit:
                     return
-                records += framed
+                written += framed
                 places[segment.writer] = (segment.number, end)
 
-    def _frames(self, segment: Segment, offset: int) -> Iterator[tuple[list[Record], int]]:
+    def _frames(self, segment: Segment, offset: int) -> Iterator[tuple[list[Written], int]]:
         if segment.state != "parquet":
             return framed_records(segment, offset)
         if segment.path not in self._intact:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plimsoll.errors import Damaged, UsageError
+from plimsoll.kernel.columns import Written
 from plimsoll.kernel.ports import Position
-from plimsoll.kernel.records import Record
 from plimsoll.store.events.frames import Frame, decode, length_needed, next_whole, whole
 from plimsoll.store.events.segments import Segment, segment_name
 
@@ -56,8 +56,8 @@ def ahead(segments: list[Segment], places: Places) -> Iterator[tuple[Segment, in
             yield segment, 0
 
 
-def framed_records(segment: Segment, offset: int) -> Iterator[tuple[list[Record], int]]:
-    """The records of each whole frame from ``offset`` on, and where it ends.
+def framed_records(segment: Segment, offset: int) -> Iterator[tuple[list[Written], int]]:
+    """The records of each whole frame from ``offset`` on, as they were written, and where it ends.
 
     In an open segment the end is the first frame that is not whole *yet*. Raises Damaged where a frame is bad though
     whole ones follow it, or though its segment is sealed.

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from plimsoll.errors import Damaged, Unavailable
+from plimsoll.kernel.columns import Events, Written, times
 from plimsoll.kernel.records import Event
 from plimsoll.store.durable import sync_folder, unavailable
 from plimsoll.store.events.compaction import newest_event
@@ -122,8 +123,14 @@ class Retention:
 
 
 def _newest_framed(segment: Segment) -> datetime | None:
-    events = (record.at for records, _ in framed_records(segment, 0) for record in records if isinstance(record, Event))
-    return max(events, default=None)
+    newest = (_newest_in(record) for records, _ in framed_records(segment, 0) for record in records)
+    return max((at for at in newest if at is not None), default=None)
+
+
+def _newest_in(record: Written) -> datetime | None:
+    if isinstance(record, Events):
+        return max(times(record.at_us))
+    return record.at if isinstance(record, Event) else None
 
 
 def _size(path: Path) -> int:
