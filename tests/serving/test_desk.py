@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pytest
 
-from plimsoll.kernel.records import Event
+from plimsoll.errors import PlimsollError
+from plimsoll.kernel.records import Event, Record
+from plimsoll.models.warmth import Warmth
 from plimsoll.sections import Limits
 from plimsoll.serving import QuestionMaker
 from plimsoll.serving.admission import Admission, Lanes, Overload
 from plimsoll.serving.asking import Awaited
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.metrics import Metrics
+from plimsoll.store import SegmentLog
 
 from .conftest import live, parcel
 from .running import running
@@ -73,7 +77,7 @@ class Waiting:
         """It holds no place."""
 
 
-def desk_of(yard: Any, release: str) -> Desk:
+def desk_of(yard: Any, release: str, **more: Any) -> Desk:
     """A desk on the event loop that runs, with ``release`` live."""
     return Desk(
         pipeline=yard.pipeline(),
@@ -82,6 +86,7 @@ def desk_of(yard: Any, release: str) -> Desk:
         now=lambda: datetime.now(UTC),
         deployment=lambda: live(release),
         metrics=Metrics("parcel-late"),
+        **more,
     )
 
 
@@ -120,3 +125,86 @@ def test_a_turn_has_so_many_questions_and_not_so_many_requests(yard: Any) -> Non
         ]
 
     assert asyncio.run(asked()) == [1, 1, 1, 3]
+
+
+class Busy(SegmentLog):
+    """A disk that is busy until it is told that it has what it was given."""
+
+    given: list[tuple[int, Callable[[PlimsollError | None], None]]]
+    """How many records a turn had, and who waits for them."""
+
+    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
+        self.given.append((len(records), then))
+
+
+@pytest.fixture
+def busy(yard: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A yard whose release answers on the loop's thread, and whose disk is busy."""
+    monkeypatch.setattr("plimsoll.serving.replica.UNMEASURED", Warmth(most_together=512, inline=True))
+    yard.log.__class__, yard.log.given = Busy, []
+    yield yard
+    yard.log.__class__ = SegmentLog
+
+
+async def asked_of(desk: Desk, numbers: range) -> list[Awaited]:
+    """Requests that come one after the other, with turns of the loop between them."""
+    askings = []
+    for n in numbers:
+        askings.append(Awaited([parcel(n)], Waiting(0)))
+        desk.put(askings[-1])
+        for _ in range(3):
+            await asyncio.sleep(0)
+    return askings
+
+
+def test_who_comes_while_the_disk_is_busy_shares_the_next_flush(busy: Any) -> None:
+    """A turn of their own each would only queue for the same disk."""
+    row = busy.release()
+    busy.fleet.ensure([row])
+
+    async def asked() -> tuple[list[int], list[int]]:
+        desk, given = desk_of(busy, row.digest), busy.log.given
+        askings = await asked_of(desk, range(5))
+        meanwhile = [records for records, _ in given]
+        for turn in (0, 1):
+            given[turn][1](None)
+            await asyncio.sleep(0)
+        await asyncio.gather(*(asking.future for asking in askings))
+        await desk.close()
+        return meanwhile, [records for records, _ in given]
+
+    assert asyncio.run(asked()) == ([1], [1, 4])
+
+
+def test_enough_of_them_are_answered_while_it_is_still_busy(busy: Any) -> None:
+    """So that their events lie there when the disk is free."""
+    row = busy.release()
+    busy.fleet.ensure([row])
+
+    async def asked() -> list[int]:
+        desk, given = desk_of(busy, row.digest), busy.log.given
+        askings = await asked_of(desk, range(40))
+        meanwhile = [records for records, _ in given]
+        while not all(asking.future.done() for asking in askings):
+            given.pop(0)[1](None)
+            await asyncio.sleep(0)
+        await desk.close()
+        return meanwhile
+
+    assert asyncio.run(asked()) == [1, 32]
+
+
+def test_nobody_waits_longer_for_a_disk_that_never_answers_because_it_gathered(busy: Any) -> None:
+    """Who gathered is told, too, that the log took too long, and none of them is answered."""
+    row = busy.release()
+    busy.fleet.ensure([row])
+
+    async def asked() -> set[str]:
+        desk = desk_of(busy, row.digest, record_timeout_ms=20.0)
+        askings = await asked_of(desk, range(3))
+        found = await asyncio.gather(*(asking.future for asking in askings), return_exceptions=True)
+        await desk.close()
+        return {f"{type(error).__name__}: {error}" for error in found}
+
+    (said,) = asyncio.run(asked())
+    assert said.startswith("Unavailable: the event log took over 0.02 s")

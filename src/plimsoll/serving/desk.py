@@ -2,7 +2,8 @@
 
 There is no timer in it: an idle server answers a lone question at once. A turn whose releases answer in microseconds
 is answered on the loop's own thread; one that may take longer in a thread of its own, while the next one gathers.
-Answers leave when their events are durable. What everybody else would have said follows after the answer has left,
+Answers leave when their events are durable; while the disk is busy with a turn's, further requests gather, because
+their own events would only wait for it. What everybody else would have said follows after the answer has left,
 in order, from a bounded queue; what the queue cannot take is recorded as lost.
 """
 
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 _TOGETHER = 512
 """Events that others are asked about at once, the most questions of a turn of several requests, and the most that are
 answered on the loop's thread."""
+_ENOUGH = 32
+"""As many requests share a turn and a flush well enough: they are answered while the disk is still busy, so that their
+events lie there when it is not."""
 
 
 class Desk:
@@ -67,6 +71,8 @@ class Desk:
         self._hurried = False  # somebody who waits now has a deadline
         self._waiting = 0
         self._busy = False  # a thread answers a turn: the next one waits for it
+        self._flushing = 0  # turns that are answered, and whose events are not durable yet
+        self._gathers = False  # the next turn waits for them
         self._quiet = asyncio.Event()  # something ended: whoever waits for the end looks again
         self._beside: deque[tuple[Event, Deployment]] = deque()
         self._lost: deque[str] = deque(maxlen=100_000)
@@ -94,20 +100,26 @@ class Desk:
         self._askings.append(asking)
         if asking.ticket.deadline_s:
             self._hurried = True
-        if len(self._askings) == 1:
+        gathered = len(self._askings)
+        if gathered == 1:
             self._since_ns = perf_counter_ns()
-            if not self._busy:
-                self._loop.call_soon(self._begin)
+        if gathered in (1, _ENOUGH) and not self._busy:
+            self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         """Answer what has gathered: here, where nothing of it takes long."""
         if self._busy or not self._askings:
             return
+        deployment = self._deployment()
+        if self._flushing and len(self._askings) < _ENOUGH and self._pipeline.swift(deployment):
+            self._gathers = True
+            return
+        gathered, self._gathers = self._gathers, False
         askings = self._next()
         if not askings:
             return
-        deployment = self._deployment()
-        before_us = (0, 0, 0, (perf_counter_ns() - self._since_ns) // 1000)
+        waited_us = (perf_counter_ns() - self._since_ns) // 1000
+        before_us = (0, 0, 0, waited_us)
         turn = self._maker.turn(askings, self._now(), before_us)
         if len(turn) <= _TOGETHER and self._pipeline.swift(deployment):
             try:
@@ -115,7 +127,7 @@ class Desk:
             except Exception as error:  # noqa: BLE001 - the supervisor of turns: whoever waits is told
                 self._fail(askings, error)
                 return
-            self._record(askings, decided, deployment)
+            self._record(askings, decided, deployment, waited_us / 1e6 if gathered else 0.0)
             return
         self._busy = True
         work = self._loop.run_in_executor(self._answerer, self._pipeline.decide, turn, deployment)
@@ -152,8 +164,11 @@ class Desk:
             self._fail(askings, error)
         self._begin()
 
-    def _record(self, askings: Sequence[Asking], decided: Decided, deployment: Deployment) -> None:
-        """Make the events durable, then hand out the replies: at once, or when the disk has them."""
+    def _record(
+        self, askings: Sequence[Asking], decided: Decided, deployment: Deployment, waited_s: float = 0.0
+    ) -> None:
+        """Make the events durable, then hand out the replies: at once, or when the disk has them, for which they have
+        waited already."""
         recorded = _Recorded(partial(self._end, askings, decided, deployment, perf_counter_ns()))
         try:
             self._log.append_then(decided.records, recorded)
@@ -162,7 +177,15 @@ class Desk:
                 raise
             recorded(error)
         if not recorded.ended:
-            recorded.timer = self._loop.call_later(self._record_timeout_s, self._too_slow, recorded)
+            self._flushing += 1
+            patience_s = max(0.0, self._record_timeout_s - waited_s)
+            recorded.wait(self._loop.call_later(patience_s, self._too_slow, recorded), self._flushed)
+
+    def _flushed(self) -> None:
+        """The disk has a turn's events, or has taken too long."""
+        self._flushing -= 1
+        if self._gathers:
+            self._loop.call_soon(self._begin)
 
     def _too_slow(self, recorded: _Recorded) -> None:
         """The events may still become durable, and nobody was answered, which is counted as what it is."""
@@ -277,17 +300,22 @@ def _fitting(askings: Sequence[Asking]) -> int:
 class _Recorded:
     """What comes after a turn's events: once, by the log's word or when it has been waited for long enough."""
 
-    __slots__ = ("_end", "ended", "timer")
+    __slots__ = ("_end", "_timer", "_waited", "ended")
 
     def __init__(self, end: Callable[[Exception | None], None]) -> None:
         self._end = end
         self.ended = False
-        self.timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def wait(self, timer: asyncio.TimerHandle, waited: Callable[[], None]) -> None:
+        """It comes later: by ``timer`` at the latest; ``waited`` is called then."""
+        self._timer, self._waited = timer, waited
 
     def __call__(self, error: Exception | None) -> None:
         if self.ended:
             return
         self.ended = True
-        if self.timer is not None:
-            self.timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._waited()
         self._end(error)
