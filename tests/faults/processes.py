@@ -31,10 +31,23 @@ PATIENCE_S = 100.0
 """Below the limit of one test; a busy machine takes ten times as long as an idle one."""
 
 
+LOOP = "[loop]\nevery_s = 0.05\nlease_s = 1.0\n"
+"""A loop that passes often, and a lease that runs out soon."""
+
+
 def scaffold(folder: Path) -> Path:
-    """The capability ``orders``, with a loop that passes often and a lease that runs out soon."""
+    """The capability ``orders``."""
     write(sample_plan("orders", "binary"), folder)
-    (folder / "plimsoll.toml").write_text("[loop]\nevery_s = 0.05\nlease_s = 1.0\n")
+    (folder / "plimsoll.toml").write_text(LOOP)
+    return folder
+
+
+def scaffold_shop(folder: Path) -> Path:
+    """A folder with the capabilities ``orders`` and ``returns``, which share its home."""
+    for name in ("orders", "returns"):
+        write(sample_plan(name, "binary"), folder / name)
+        (folder / name / "plimsoll.toml").write_text('home = "../.plimsoll"\n')
+    (folder / "plimsoll.toml").write_text(LOOP)
     return folder
 
 
@@ -62,23 +75,23 @@ def catalog_of(folder: Path) -> SqlCatalog:
     return SqlCatalog(read_settings(folder, environment={}).catalog_url)
 
 
-def hold_lease(folder: Path, release: str) -> None:
+def hold_lease(folder: Path, release: str, capability: str = "orders") -> None:
     """``release`` went live in an earlier life of this home."""
     from datetime import UTC, datetime
 
     from plimsoll.kernel.ports import Commit
 
     catalog = catalog_of(folder)
-    d, now = catalog.deployment("orders"), datetime.now(UTC)
+    d, now = catalog.deployment(capability), datetime.now(UTC)
     lease = Lease(release=release, granted_at=now, keep=(), since=now, renewed_at=now)
     after = msgspec.structs.replace(d, lease=lease, queue=(), states={**d.states, release: State.LIVE})
     catalog.commit(Commit(deployment=after, entries=()), None)
     catalog.close()
 
 
-def release_of(folder: Path) -> str:
+def release_of(folder: Path, capability: str = "orders") -> str:
     catalog = catalog_of(folder)
-    digest = catalog.releases("orders")[0].digest
+    digest = catalog.releases(capability)[0].digest
     catalog.close()
     return digest
 
@@ -122,8 +135,8 @@ class Up:
         self.said.append(said)
         return said
 
-    def client(self, **options: Any) -> Client:
-        return Client(self.url, "orders", **options)
+    def client(self, capability: str = "orders", **options: Any) -> Client:
+        return Client(self.url, capability, **options)
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -159,8 +172,8 @@ class Up:
 class Asking:
     """Asks from a thread, over new connections, until told to end; keeps the ids that it got."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, capability: str = "orders") -> None:
+        self.url, self.capability = url, capability
         self.acknowledged: list[str] = []
         self.failed = 0
         self._end = threading.Event()
@@ -169,7 +182,7 @@ class Asking:
 
     def _ask(self) -> None:
         while not self._end.is_set():
-            with Client(self.url, "orders", timeout_s=PATIENCE_S) as client:
+            with Client(self.url, self.capability, timeout_s=PATIENCE_S) as client:
                 try:
                     self.acknowledged.append(client.ask(**ORDER).event_id)
                 except Unavailable:

@@ -161,8 +161,8 @@ nats_subject = "pushed"
 class Stream:
     """What is published to the running service, and what its consumer has acknowledged."""
 
-    def __init__(self, server: Own) -> None:
-        self._url = f"nats://127.0.0.1:{server.port}"
+    def __init__(self, server: Own, consumer: str = "plimsoll-orders") -> None:
+        self._url, self._consumer = f"nats://127.0.0.1:{server.port}", consumer
         asyncio.run(self._do(lambda js: js.add_stream(name="pushed", subjects=["pushed.>"])))
 
     async def _do(self, what: Any) -> Any:
@@ -172,13 +172,13 @@ class Stream:
         finally:
             await client.close()
 
-    def publish(self, name: str) -> None:
+    def publish(self, name: str, table: str = "orders") -> None:
         row = {"order_id": name, "ordered_at": "2025-02-01T10:00:00Z", "channel": "web", "price_eur": 30.0, "items": 2}
         sent = json.dumps(row).encode()
-        asyncio.run(self._do(lambda js: js.publish("pushed.orders", sent, headers={"Nats-Msg-Id": name})))
+        asyncio.run(self._do(lambda js: js.publish(f"pushed.{table}", sent, headers={"Nats-Msg-Id": name})))
 
     def settled(self) -> bool:
-        info: ConsumerInfo = asyncio.run(self._do(lambda js: js.consumer_info("pushed", "plimsoll-orders")))
+        info: ConsumerInfo = asyncio.run(self._do(lambda js: js.consumer_info("pushed", self._consumer)))
         return (info.num_pending, info.num_ack_pending) == (0, 0)
 
 

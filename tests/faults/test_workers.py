@@ -20,13 +20,18 @@ def started(up: Up) -> dict[str, int]:
     return {line.partition(" is ready")[0]: int(line.rpartition(" ")[2].rstrip(")")) for line in said}
 
 
-def metric(up: Up, name: str) -> float:
-    """The sum of a family over all workers and labels."""
+def exposition(up: Up) -> str:
+    """What all workers counted."""
     connection = http.client.HTTPConnection("127.0.0.1", up.port, timeout=PATIENCE_S)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
-    lines = [line for line in text.splitlines() if line.startswith(name + "{")]
+    return text
+
+
+def metric(up: Up, name: str) -> float:
+    """The sum of a family over all workers and labels."""
+    lines = [line for line in exposition(up).splitlines() if line.startswith(name + "{")]
     assert all('worker="' in line for line in lines)
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 

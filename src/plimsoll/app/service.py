@@ -55,10 +55,13 @@ def serve(capabilities: Sequence[Capability], settings: Settings, *, say: Say, p
         duties: list[Duty] = []
 
         def apply() -> None:
-            for duty in duties:  # where nobody decides: with the loop's next pass
+            for duty in duties:
                 duty.bring_deployed()
 
-        feed = Feeds([Feed(c, home.catalog, home.objects, home.clock, home.scratch, apply=apply) for c in capabilities])
+        applying = apply if part.decides else None  # of many workers none does: the loop's next pass will
+        feed = Feeds(
+            [Feed(c, home.catalog, home.objects, home.clock, home.scratch, apply=applying) for c in capabilities]
+        )
         server = None
         if part.serves:
             server = server_of(
