@@ -91,3 +91,42 @@ def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with console.status("reading the rows") as spinner:
         yield lambda text: spinner.update(escaped(text))
+
+
+@contextmanager
+def progressing(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on a terminal, a line a tenth elsewhere, on stderr."""
+    from rich.console import Console
+
+    if quiet:
+        yield lambda done, total, what: None
+        return
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield (
+            lambda done, total, what: (
+                console.print(f"{done} of {total}: {what}", style="dim", soft_wrap=True)
+                if done % max(1, total // 10) == 0
+                else None
+            )
+        )
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)

@@ -99,7 +99,7 @@ def measure(
     for name, cut, judged, note in _slices(rows, slices or {}, minimum):
         for metric in chosen if name == ALL else fine:
             for against in ("", *rows.comparators):
-                made.append(_measured(metric, cut, against, name, judged, note, label_range))
+                made.append(measure_one(metric, cut, against, name, judged=judged, note=note, label_range=label_range))
     return Evaluation(
         task=task,
         rows=len(rows),
@@ -145,9 +145,17 @@ def _slices(rows: Rowset, slices: Mapping[str, Sequence[Any]], minimum: int) -> 
             yield f"{column}={OTHER}", rows.cut((labelled < minimum)[codes]), False, few
 
 
-def _measured(
-    metric: Metric, rows: Rowset, against: str, name: str, judged: bool, note: str, label_range: Range | None
+def measure_one(
+    metric: Metric,
+    rows: Rowset,
+    against: str,
+    name: str = ALL,
+    *,
+    judged: bool = True,
+    note: str = "",
+    label_range: Range | None = None,
 ) -> Measure:
+    """``metric`` on ``rows``: alone if ``against`` is empty, else what is lost against that comparator."""
     seen = blockwise(metric, rows, against, label_range)
     error = (1.0 - CONFIDENCE) / 2
     interval = t_interval([b.mean for b in seen.blocks], alpha_low=error, alpha_high=error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plimsoll.evaluation.curve import RELEASE, Bar, Precision, Reliability, Roc
 from plimsoll.evaluation.look import BLUE, GREEN, GREY, MUTED, OCHRE, data, level
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
+from plimsoll.evaluation.spans import spans
 
 if TYPE_CHECKING:
     from plimsoll.evaluation.selection import Selection
@@ -133,32 +134,20 @@ def over_blocks(measures: Sequence[Measure], unit: str) -> Any:
 
 def forest(measures: Sequence[Measure], unit: str) -> Any:
     """Each slice's estimate and 95 % interval, all rows on top; hollow where a slice is not judged."""
-    import altair as alt
-
     shown = [m for m in measures if m.estimate is not None and m.low is not None and m.high is not None]
     names = list(dict.fromkeys(m.slice for m in shown))[:_MOST_SLICES]
     values = [
-        {"slice": m.slice, "who": m.comparator or RELEASE, "mean": m.estimate, "low": m.low, "high": m.high,
+        {"name": m.slice, "who": m.comparator or RELEASE, "mean": m.estimate, "low": m.low, "high": m.high,
          "judged": m.judged}
         for m in shown
         if m.slice in names
     ]  # fmt: skip
     compared = bool(shown[0].comparator)
     title = f"{shown[0].metric} lost against …, {unit} (right of zero is worse)" if compared else shown[0].metric
-    y = alt.Y("slice:N", sort=names, title=None, axis=alt.Axis(grid=False, labelLimit=220))
-    who = list(dict.fromkeys(m.comparator or RELEASE for m in shown))
-    base = alt.Chart(data(values)).encode(y=y, color=_who(who), yOffset=alt.YOffset("who:N"))
-    rules = base.mark_rule(strokeWidth=1.4).encode(
-        x=alt.X("low:Q", title=title, axis=alt.Axis(orient="top")), x2="high:Q"
-    )
-    x = alt.X("mean:Q")
-    dots = base.mark_point(filled=True, size=42, opacity=1).encode(x=x).transform_filter("datum.judged")
-    rings = base.mark_point(size=42, opacity=1, fill="white").encode(x=x).transform_filter("!datum.judged")
     overall = [m.estimate for m in shown if m.slice == ALL]
-    layers = [level(0.0, vertical=True)] if compared else [level(v, vertical=True) for v in overall if v is not None]
-    return alt.layer(*layers, rules, dots, rings).properties(
-        width=_WIDE - 90, height=alt.Step(22 if len(who) < 2 else 13)
-    )
+    lines = [level(0.0, vertical=True)] if compared else [level(v, vertical=True) for v in overall if v is not None]
+    who = _who(list(dict.fromkeys(m.comparator or RELEASE for m in shown)))
+    return spans(values, order=names, title=title, colour=who, lines=lines)
 
 
 def risk_coverage(selection: Selection) -> Any:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Protocol
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from plimsoll.evaluation.gauge import gauge
-from plimsoll.evaluation.measurement import Measure
-from plimsoll.kernel.verdict import Finding
 
 NOISE = 1e-9
 """What is left of zero after summing; no metric is read that finely."""
+
+
+class Bounded(Protocol):
+    """What an interval can be written of: a measure, a finding, a loss."""
+
+    @property
+    def low(self) -> float | None: ...
+
+    @property
+    def high(self) -> float | None: ...
 
 
 def page_templates(package: str) -> Environment:
@@ -51,7 +60,7 @@ def _digits(value: float, sign: str) -> str:
     return f"{value:{sign}{form}}".replace("-", "−")
 
 
-def interval(of: Measure | Finding) -> str:
+def interval(of: Bounded) -> str:
     """``[low, high]``, open where a bound is not known; empty where neither is."""
     if of.low is None and of.high is None:
         return ""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError, nearest
 from plimsoll.evaluation.suite.behaviour import Behaved, behaved, behaviour_evidence
-from plimsoll.features import FeatureSchema, Timeline, times
+from plimsoll.features import FeatureSchema, Timeline
 from plimsoll.kernel.verdict import Evidence
 from plimsoll.models import open_model
 from plimsoll.operations.bench import Timelines
 from plimsoll.operations.building import Built
 from plimsoll.operations.measuring import Scored
+from plimsoll.operations.remaking import remade
 from plimsoll.operations.yard import Yard
 from plimsoll.suite import Behaviour
 
@@ -111,12 +111,8 @@ def _changed(
 ) -> NDArray[np.float32]:
     """The matrix after the change: what is made from a changed column made again, then the changed features."""
     new = {name: _column(behaviour, name, value, rows) for name, value in behaviour.change.items()}
-    X = X.copy()
     columns = {name: values for name, values in new.items() if name in schema.columns}
-    if columns and len(X):
-        part = _reading(schema, set(columns))
-        made = part.compute({**rows, **columns}, times(asked_at).astype(np.int64), lines)
-        X[:, [schema.names.index(name) for name in part.names]] = made
+    X = remade(schema, {**rows, **columns}, set(columns), X, asked_at, lines)
     for name, values in new.items():
         if name in columns:
             continue
@@ -127,15 +123,6 @@ def _changed(
             )
         X[:, schema.names.index(name)] = values.astype(np.float32)
     return X
-
-
-def _reading(schema: FeatureSchema, columns: set[str]) -> FeatureSchema:
-    """The part of the schema that reads any of ``columns``."""
-    return msgspec.structs.replace(
-        schema,
-        inputs=tuple(f for f in schema.inputs if columns & set(f.columns)),
-        views=tuple(b for b in schema.views if b.entity in columns),
-    )
 
 
 def _column(behaviour: Behaviour, name: str, value: Any, rows: Rows) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.ports import Catalog
+from plimsoll.operations.deep.keeping import parts_of
 from plimsoll.operations.gold.stale import cases_of
 from plimsoll.operations.yard import Yard
 from plimsoll.store import collect
@@ -20,8 +21,8 @@ YOUNG = timedelta(hours=1)
 def collect_garbage(yard: Yard, *, delete: bool) -> list[str]:
     """The digests of the objects that nothing needs, deleted if ``delete``.
 
-    Kept are: model, golden answers, code and environment of every release that is deployed or may come back, the
-    snapshots that those came from, the newest snapshot of every dataset, what was pushed since, and every report.
+    Kept are: model, golden answers, code, environment and deep evaluations of every release that is deployed or may come
+    back, the snapshots that those came from, the newest snapshot of every dataset, what was pushed since, and every report.
     """
     young = yard.objects.written_since(yard.clock.now() - YOUNG)
     if delete:
@@ -47,6 +48,7 @@ def _needed(catalog: Catalog, young: frozenset[str]) -> Iterator[str]:
                 yield release.report
             if states.get(release.digest, State.CANDIDATE) not in ENDED:
                 yield from release.manifest.artifacts.values()
+                yield from parts_of(catalog, release).values()
                 for digest in (*release.manifest.snapshots.values(), *cases_of(release.manifest).values()):
                     if digest in snapshots:
                         yield from snapshots[digest].files

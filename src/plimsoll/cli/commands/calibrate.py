@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +36,7 @@ def calibrate(
     """
     from plimsoll.app import open_home
     from plimsoll.capability import load
+    from plimsoll.cli.page import progressing
     from plimsoll.operations.calibrating.document import document_of
     from plimsoll.operations.calibrating.keeping import keep
     from plimsoll.operations.calibrating.mutants import MUTANTS
@@ -49,7 +48,7 @@ def calibrate(
     capability, settings = load(path), shared.settings(path)
     names = tuple(mutant or (m.name for m in MUTANTS))
     asked = Plan(twins=aa, starts=starts, seed=seed, mutants=names)
-    with open_home(settings, notifier=LogNotifier()) as home, _progress(quiet=shared.json) as progress:
+    with open_home(settings, notifier=LogNotifier()) as home, progressing(quiet=shared.json) as progress:
         found = run(capability, asked, home.yard(), settings.home / FOLDER, progress)
         document = document_of(capability, found)
         keep(home.catalog, document, home.clock.now())
@@ -58,45 +57,6 @@ def calibrate(
         markdown.write_text(markdown_of(document), encoding="utf-8")
     shared.answer(document, _page)
     return int(document["twins"]["false_rollbacks"] > 0)
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on a terminal, a line a tenth elsewhere, on stderr."""
-    from rich.console import Console
-
-    if quiet:
-        yield lambda done, total, what: None
-        return
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield (
-            lambda done, total, what: (
-                console.print(f"{done} of {total}: {what}", style="dim", soft_wrap=True)
-                if done % max(1, total // 10) == 0
-                else None
-            )
-        )
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
 
 
 def _page(console: Console, document: dict[str, Any]) -> None:

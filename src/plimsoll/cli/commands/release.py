@@ -12,7 +12,6 @@ from plimsoll.cli.options import Options, Shared
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from plimsoll.app import Home
     from plimsoll.operations import Shipped
 
 
@@ -40,6 +39,7 @@ def release(
     from plimsoll.cli.gatefiles import GateFiles
     from plimsoll.cli.page import working
     from plimsoll.cli.person import actor
+    from plimsoll.cli.reportfile import report_file
     from plimsoll.operations import ship
 
     capability, settings = load(path), shared.settings(path)
@@ -47,21 +47,10 @@ def release(
     with open_home(settings) as home, working(quiet=shared.json) as say:
         with files.even_without_a_verdict(capability.name):
             shipped = ship(capability, home.yard(say=say), label=label, actor=actor())
-        report = _report(home, capability.name, shipped)
+        report = report_file(home, capability.name, shipped.release)
         files.write(home.catalog, capability.name, shipped, report)
     shared.answer({**_document(shipped), "report": report}, _page)
     return 0 if shipped.verdict is None or shipped.verdict.ruling.value == "pass" else 1
-
-
-def _report(home: Home, capability: str, shipped: Shipped) -> str:
-    """The report as a file that a browser opens; "" where there is none."""
-    digest = home.catalog.release(capability, shipped.release).report
-    if not digest:
-        return ""
-    path = home.settings.home / "reports" / f"{shipped.release[:12]}.html"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(home.objects.get(digest))
-    return str(path)
 
 
 def _document(shipped: Shipped) -> dict[str, Any]:

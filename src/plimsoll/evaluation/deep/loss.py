@@ -1,0 +1,104 @@
+"""What a change costs: a metric of the changed answers against that of the release's own, paired and bounded by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from plimsoll.errors import PlimsollError, UsageError
+from plimsoll.evaluation.measurement import Measure, measure_one
+from plimsoll.evaluation.rows import rowset
+from plimsoll.kernel.digest import rounded
+from plimsoll.stats import Metric
+
+Floats = NDArray[np.float64]
+_ITSELF = "itself"
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """``value`` of the metric under the change, over all rows. ``worse_by``: the mean over blocks of what it is worse by
+    (below zero: better), with its two-sided 95 % interval; None where there is none, and ``note`` says why."""
+
+    metric: str
+    unit: str
+    value: float | None
+    worse_by: float | None
+    low: float | None
+    high: float | None
+    blocks: int
+    note: str = ""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the interval lies on one side of zero."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Labelled rows in order of time, as the release itself answers them."""
+
+    task: str
+    scores: Floats
+    labels: Floats
+    blocks: list[Any]
+
+    def take(self, rows: NDArray[np.bool_]) -> Answered:
+        kept = np.flatnonzero(rows).tolist()
+        return Answered(
+            task=self.task,
+            scores=self.scores[rows],
+            labels=self.labels[rows],
+            blocks=[self.blocks[i] for i in kept],
+        )
+
+
+def level(metric: Metric, answered: Answered) -> Loss:
+    """The metric of the release's own answers; ``worse_by`` is empty."""
+    m = _measured(metric, answered, answered.scores, against="")
+    return Loss(
+        metric=metric.name,
+        unit=metric.unit,
+        value=m.value,
+        worse_by=None,
+        low=m.low,
+        high=m.high,
+        blocks=len(m.blocks),
+        note=m.note,
+    )
+
+
+def loss(metric: Metric, answered: Answered, scores: Floats) -> Loss:
+    """What ``scores`` of the same rows lose against the release's own."""
+    m = _measured(metric, answered, scores, against=_ITSELF)
+    return Loss(
+        metric=metric.name,
+        unit=metric.unit,
+        value=_measured(metric, answered, scores, against="").value,
+        worse_by=m.estimate,
+        low=m.low,
+        high=m.high,
+        blocks=len(m.blocks),
+        note=m.note,
+    )
+
+
+def mean_move(answered: Answered, scores: Floats) -> float:
+    """How far an answer moves, on average; of more than two classes by total variation."""
+    moved = np.abs(scores - answered.scores)
+    return rounded(float((moved if moved.ndim == 1 else 0.5 * moved.sum(axis=1)).mean()))
+
+
+def _measured(metric: Metric, answered: Answered, scores: Floats, *, against: str) -> Measure:
+    beside = {against: answered.scores} if against else {}
+    try:
+        rows = rowset(answered.task, scores, answered.labels, answered.blocks, beside)
+        return measure_one(metric, rows, against)
+    except PlimsollError:
+        raise
+    except Exception as error:  # a metric of somebody's own is somebody's code
+        raise UsageError(f"the metric {metric.name} raised {type(error).__name__}: {error}") from error
