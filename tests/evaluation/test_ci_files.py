@@ -7,8 +7,9 @@ from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml
 
+from plimsoll.evaluation.cells import cell, table_of
 from plimsoll.evaluation.junit import junit, junit_of_error
-from plimsoll.evaluation.markdown import cell, markdown, markdown_of_error, table_of
+from plimsoll.evaluation.markdown import markdown, markdown_of_error
 from plimsoll.kernel.explanation import Explanation, explained
 from plimsoll.kernel.requirement import at_least, no_worse
 from plimsoll.kernel.verdict import Block, Evidence, Policy, Verdict, judge
@@ -71,13 +72,15 @@ def test_no_verdict_is_an_error_and_not_an_empty_file() -> None:
 
 def test_markdown_has_what_stands_in_the_way_on_top() -> None:
     """A headline, a row a requirement, and a sentence for each that does not hold; nothing breaks the table."""
-    text = markdown(*judged(), capability="returns", release="r" * 64, label="v1")
+    text = markdown(*judged(), title="returns v1", release="r" * 64)
     lines = text.splitlines()
     assert lines[0] == "## Refused: returns v1" and "1 of 4 requirements hold" in lines[2]
     rows = [line for line in lines if line.startswith("|")][2:]
     assert [row.split(" |")[0] for row in rows] == ["| fail", "| invalid", "| inconclusive", "| pass"]
     assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
-    assert sum(line.startswith("- **") for line in lines) == 3
+    seen = text.partition("<details>")[0]
+    assert sum(line.startswith("- **") for line in seen.splitlines()) == 3
+    assert "More" not in rows[0] and "blocks" in rows[2]
 
 
 def test_markdown_escapes_what_it_would_take_for_its_own() -> None:

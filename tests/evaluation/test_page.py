@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve
 
-from plimsoll.evaluation import Calibration, evidence, measure, plots, report, sheet
+from plimsoll.evaluation import Calibration, evidence, markdown_of, measure, plots, report, sheet
 from plimsoll.evaluation.gauge import gauge
 from plimsoll.evaluation.suite.examination import Examination
 from plimsoll.evaluation.suite.failures import Case, Failures, Group
 from plimsoll.evaluation.suite.weak import Segment, Weak
+from plimsoll.kernel.explanation import explained
 from plimsoll.kernel.manifest import Manifest, differences
 from plimsoll.kernel.requirement import at_least, better, no_worse
 from plimsoll.kernel.verdict import Evidence, Policy, Ruling, Verdict, judge
@@ -60,12 +62,27 @@ def written(found: Any, verdict: Verdict, **more: Any) -> str:
     ).decode()
 
 
-def test_each_finding_is_said_in_a_sentence_where_it_is_given(found: Any, verdict: Verdict) -> None:
-    """Beside its requirement, escaped; and without sentences the page is as it was."""
-    says = [f"Sentence {i} <b>" for i in range(len(verdict.findings))]
-    page = written(found, verdict, says=says)
-    assert all(f"Sentence {i} &lt;b&gt;" in page for i in range(len(says)))
+@pytest.fixture(scope="module")
+def explanations(found: Any, verdict: Verdict) -> Any:
+    asked = (at_least("auc", 0.99), no_worse("log_loss", margin=0.01, than="fallback", by="origin"))
+    return explained(verdict, evidence(found, asked, release=NEW.digest, comparators={"fallback": "fallback"}))
+
+
+def test_each_finding_is_said_in_a_sentence_where_it_is_given(found: Any, verdict: Verdict, explanations: Any) -> None:
+    """Under its requirement, escaped; and without explanations the numbers stand alone."""
+    said = [msgspec.structs.replace(x, says=f"Sentence {i} <b>") for i, x in enumerate(explanations)]
+    page = written(found, verdict, explanations=said).partition("<template")[0]
+    assert all(f"Sentence {i} &lt;b&gt;" in page for i in range(len(said)))
     assert "Sentence" not in written(found, verdict)
+
+
+def test_the_page_carries_itself_as_markdown(found: Any, verdict: Verdict, explanations: Any) -> None:
+    """Inert, escaped, and read back as it was made; an earlier page has none."""
+    page = written(found, verdict, explanations=explanations, notes=["a </template> & <b>"])
+    carried = markdown_of(page.encode())
+    assert carried is not None and carried.startswith("## Refused: A \\<b>bold\\</b> retraining")
+    assert "a \\</template> & \\<b>" in carried and page.count("</template>") == 1
+    assert markdown_of(b"<html></html>") is None
 
 
 def test_what_is_left_of_zero_is_shown_as_zero() -> None:

@@ -13,11 +13,11 @@ import pytest
 from processes import ORDER, Asking, Up, recorded, release_of, run, until
 from test_services import NATS, Own, Stream, own_nats  # noqa: F401 - a fixture
 from test_workers import exposition, started
+from tests.serving.calling import Channel, infer_request
 
 from plimsoll.kernel.records import Event
 from plimsoll.store.events.reading import framed_records
 from plimsoll.store.events.segments import listing
-from tests.serving.calling import Channel, infer_request
 
 NAMES = ("orders", "returns")
 TENSORS = [

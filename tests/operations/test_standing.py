@@ -6,7 +6,11 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
+
 from cli.conftest import CAPABILITY, T0, home  # noqa: F401 - a fixture
+from plimsoll.kernel.chain import Entry
+from plimsoll.kernel.ports import Commit
 from plimsoll.operations import status_page
 from plimsoll.store import SqlCatalog
 
@@ -80,3 +84,23 @@ def test_an_empty_home_says_what_to_do(tmp_path: Any) -> None:
     page = Text(status_page(catalog, T0))
     catalog.close()
     assert "plimsoll release" in page.said
+
+
+def test_a_verdict_that_rests_on_changed_labels_is_marked_as_stale(home: Any) -> None:  # noqa: F811
+    """In the badge, and in the sentence that status has."""
+    catalog = SqlCatalog(f"sqlite:///{home.path}/catalog.db")
+    live = catalog.deployment(CAPABILITY).lease
+    assert live is not None
+    row = catalog.release(CAPABILITY, live.release)
+    asked = {"suite": {"plain": {"cases": "c" * 64}}}
+    judged = msgspec.structs.replace(row.manifest, settings={**row.manifest.settings, **asked})
+    body = {"stale": True, "changed": 1, "of": 3}
+    line = Entry(at=T0, capability=CAPABILITY, kind="golden", subject="c" * 64, summary="changed", body=body)
+    catalog.append([line])
+    catalog.add_release(msgspec.structs.replace(row, digest=judged.digest, manifest=judged, label="judged"))
+    d = catalog.deployment(CAPABILITY)
+    lease = msgspec.structs.replace(live, release=judged.digest)
+    catalog.commit(Commit(deployment=msgspec.structs.replace(d, lease=lease), entries=()), None)
+    catalog.close()
+    said = page_of(home).said
+    assert "stale verdict" in said and "1 of 3 labels have changed since" in said

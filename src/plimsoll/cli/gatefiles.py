@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from plimsoll.errors import PlimsollError
 
 if TYPE_CHECKING:
+    from plimsoll.app import Home
     from plimsoll.kernel.ports import CatalogReader
     from plimsoll.kernel.verdict import Evidence, Verdict
     from plimsoll.operations import Shipped
@@ -36,20 +37,39 @@ class GateFiles(NamedTuple):
             _write(self.markdown, markdown_of_error(error.message, error.hint, capability=capability).encode())
             raise
 
-    def write(self, catalog: CatalogReader, capability: str, shipped: Shipped, report: str) -> None:
-        """The verdict on ``shipped``; of a release that was here already, the one that its gate gave then."""
-        if self.junit is None and self.markdown is None:
-            return
-        from plimsoll.evaluation.junit import junit
-        from plimsoll.evaluation.markdown import markdown
-        from plimsoll.kernel.explanation import explained
+    def write(self, home: Home, capability: str, shipped: Shipped, report: str) -> None:
+        """The verdict on ``shipped``; of a release that was here already, the one that its gate gave then. ``report``: the
+        file that a browser opens."""
+        if self.junit is not None:
+            from plimsoll.evaluation.junit import junit
+            from plimsoll.kernel.explanation import explained
 
-        verdict, evidence = _judged(catalog, shipped)
-        said = explained(verdict, evidence)
-        properties = {"release": shipped.release, "label": shipped.label, "summary": shipped.summary, "report": report}
-        _write(self.junit, junit(verdict, said, capability=capability, properties=properties))
-        page = markdown(verdict, said, capability=capability, release=shipped.release, label=shipped.label)
-        _write(self.markdown, page.encode())
+            verdict, evidence = _judged(home.catalog, shipped)
+            properties = {
+                "release": shipped.release,
+                "label": shipped.label,
+                "summary": shipped.summary,
+                "report": report,
+            }
+            said = explained(verdict, evidence)
+            _write(self.junit, junit(verdict, said, capability=capability, properties=properties))
+        if self.markdown is not None:
+            _write(self.markdown, _markdown(home, capability, shipped).encode())
+
+
+def _markdown(home: Home, capability: str, shipped: Shipped) -> str:
+    """As the release's report carries it; from the verdict alone where there is no report (a rehearsal makes none)."""
+    from plimsoll.evaluation import markdown_of
+    from plimsoll.evaluation.markdown import markdown
+    from plimsoll.kernel.explanation import explained
+
+    digest = home.catalog.release(capability, shipped.release).report
+    carried = markdown_of(home.objects.get(digest)) if digest else None
+    if carried is not None:
+        return carried
+    verdict, evidence = _judged(home.catalog, shipped)
+    title = f"{capability} {shipped.label}"
+    return markdown(verdict, explained(verdict, evidence), title=title, release=shipped.release)
 
 
 def _judged(catalog: CatalogReader, shipped: Shipped) -> tuple[Verdict, tuple[Evidence, ...]]:

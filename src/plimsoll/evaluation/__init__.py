@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plimsoll.evaluation.blocks import blockwise
     from plimsoll.evaluation.curve import Curves, curves
     from plimsoll.evaluation.measurement import Evaluation, Measure, measure
-    from plimsoll.evaluation.page import Calibration, report
+    from plimsoll.evaluation.page import Calibration, markdown_of, report
     from plimsoll.evaluation.proof import evidence
     from plimsoll.evaluation.rows import coded, rowset
     from plimsoll.evaluation.selection import Selection, select
@@ -32,6 +32,7 @@ __all__ = [
     "curves",
     "evidence",
     "look",
+    "markdown_of",
     "measure",
     "page_templates",
     "plots_can_be_drawn",
@@ -49,6 +50,7 @@ _HOMES = {
     "coded": "rows",
     "curves": "curve",
     "evidence": "proof",
+    "markdown_of": "page",
     "measure": "measurement",
     "page_templates": "sheet",
     "plots_can_be_drawn": "sheet",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,23 +12,18 @@ from typing import Any, NamedTuple
 from jinja2 import Environment
 from markupsafe import Markup
 
-from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
+from plimsoll.evaluation.headline import HEADLINES, ORDER
+from plimsoll.evaluation.markdown import markdown, more_needed
+from plimsoll.evaluation.measurement import ALL, Evaluation
 from plimsoll.evaluation.selection import Selection
 from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 from plimsoll.evaluation.suite.examination import Examination
+from plimsoll.evaluation.views import by_block, by_slice, overall
 from plimsoll.kernel.digest import short
+from plimsoll.kernel.explanation import Explanation
 from plimsoll.kernel.manifest import Manifest
 from plimsoll.kernel.verdict import Ruling, Verdict
-from plimsoll.stats import METRICS
 from plimsoll.stats.metrics import known_by_id
-
-HEADLINES = {
-    Ruling.PASS: "Passes its gate",
-    Ruling.FAIL: "Refused",
-    Ruling.INCONCLUSIVE: "Not decided: more evidence is needed",
-    Ruling.INVALID: "Invalid: the evidence cannot be used",
-}
-_ORDER = (Ruling.FAIL, Ruling.INVALID, Ruling.INCONCLUSIVE, Ruling.PASS)
 
 
 class Figure(NamedTuple):
@@ -55,8 +51,9 @@ def report(
     differences: Mapping[str, tuple[Any, Any]] | None = None,
     names: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    checks: Sequence[str] = (),
     selection: Selection | None = None,
-    says: Sequence[str] = (),
+    explanations: Sequence[Explanation] = (),
     examination: Examination | None = None,
     calibration: Calibration | None = None,
 ) -> bytes:
@@ -64,13 +61,15 @@ def report(
 
     ``evaluation``: None where nothing could be measured (the verdict says why). ``differences``: dotted path → (old,
     new) against the champion, as ``kernel.manifest.differences`` gives them; None where there is no champion.
-    ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first.
-    ``selection``: what the answer policy does. ``says``: each finding in a sentence, in their order. ``examination``:
-    what was looked into beside the measures. ``calibration``: of the gate that judged it.
+    ``names``: role → what to call the release in that role. ``notes``: sentences a reader should know first; ``checks``:
+    what was looked for before training. ``selection``: what the answer policy does. ``explanations``: each finding
+    explained, in their order. ``examination``: what was looked into beside the measures. ``calibration``: of the gate
+    that judged it. The page carries itself as Markdown, too (``markdown_of``).
     Plots need the extra ``report``; without it the page says so and shows the numbers. About a second for the first
     report of a process, half of that for each one after it.
     """
     page = _templates().get_template("report.html")
+    changed = None if differences is None else {k: (_shown(a), _shown(b)) for k, (a, b) in differences.items()}
     text = page.render(
         title=title,
         capability=manifest.capability,
@@ -79,36 +78,57 @@ def report(
         verdict=verdict,
         headline=HEADLINES[verdict.ruling],
         tally=_tally(verdict),
-        findings=sorted(verdict.findings, key=lambda f: (_ORDER.index(f.ruling), f.slice != ALL)),
-        says={(f.requirement, f.slice): said for f, said in zip(verdict.findings, says, strict=False)},
+        findings=sorted(verdict.findings, key=lambda f: (ORDER.index(f.ruling), f.slice != ALL)),
+        explained={(x.requirement, x.slice): x for x in explanations},
         evaluation=evaluation,
         names=dict(names or {}),
         notes=list(notes),
+        checks=list(checks),
         figures=_figures(evaluation, selection),
         selection=selection,
         examination=examination,
         calibration=calibration,
         plots_missing=not plots_can_be_drawn(),
-        overall=_overall(evaluation),
-        differences=None if differences is None else [(k, _shown(a), _shown(b)) for k, (a, b) in differences.items()],
+        overall=overall(evaluation),
+        differences=changed,
         contents=[*manifest.artifacts.items(), *((f"snapshot {k}", v) for k, v in manifest.snapshots.items())],
+        markdown=markdown(
+            verdict,
+            explanations,
+            title=title,
+            release=manifest.digest,
+            evaluation=evaluation,
+            names=names,
+            notes=notes,
+            checks=checks,
+            examination=examination,
+            selection=selection,
+            calibration=calibration,
+            differences=changed,
+        ),
     )
     return text.encode()
+
+
+_CARRIED = '<template id="markdown">', "</template>"
+
+
+def markdown_of(page: bytes) -> str | None:
+    """The report as Markdown, as its page carries it; None where an earlier Plimsoll wrote the page."""
+    begins, ends = _CARRIED
+    _, found, rest = page.decode().partition(begins)
+    return html.unescape(rest.partition(ends)[0]) if found else None
 
 
 @cache
 def _templates() -> Environment:
     made = page_templates("plimsoll.evaluation")
-    made.filters.update(unit=_unit, percent=_percent)
+    made.filters.update(unit=_unit, more=more_needed)
     return made
 
 
 def _unit(metric: str) -> str:
     return known_by_id(metric).unit
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _tally(verdict: Verdict) -> str:
@@ -117,17 +137,8 @@ def _tally(verdict: Verdict) -> str:
     if not verdict.findings:
         return "nothing was judged"
     said = [f"{count[Ruling.PASS]} of {len(verdict.findings)} pass"]
-    said += [f"{count[r]} {r}" for r in _ORDER[:3] if count[r]]
+    said += [f"{count[r]} {r}" for r in ORDER[:3] if count[r]]
     return ", ".join(said)
-
-
-def _overall(evaluation: Evaluation | None) -> list[tuple[str, dict[str, Measure]]]:
-    """Each metric over all rows: comparator ("" for none) → measure."""
-    rows: dict[str, dict[str, Measure]] = {}
-    for m in evaluation.measures if evaluation else ():
-        if m.slice == ALL:
-            rows.setdefault(m.metric, {})[m.comparator] = m
-    return list(rows.items())
 
 
 def _figures(evaluation: Evaluation | None, selection: Selection | None) -> dict[str, list[Figure]]:
@@ -142,34 +153,12 @@ def _figures(evaluation: Evaluation | None, selection: Selection | None) -> dict
         made["curves"].append(Figure(title, Markup(svg(chart, f"c{i}"))))
     if selection is not None and any(point.risk == point.risk for point in selection.curve):
         made["answers"].append(Figure("", Markup(svg(plots.risk_coverage(selection), "a0"))))
-    for i, group in enumerate(_by_block(evaluation)):
+    for i, group in enumerate(by_block(evaluation)):
         made["blocks"].append(Figure("", Markup(svg(plots.over_blocks(group, _unit(group[0].metric)), f"b{i}"))))
-    group = _by_slice(evaluation)
+    group = by_slice(evaluation)
     if group:
         made["slices"].append(Figure("", Markup(svg(plots.forest(group, _unit(group[0].metric)), "s0"))))
     return made
-
-
-def _headliner(evaluation: Evaluation) -> str:
-    """The metric that the plots over blocks and slices show: the first with a value per row."""
-    taken = list(dict.fromkeys(m.metric for m in evaluation.measures))
-    return next((name for name in taken if name in METRICS and METRICS[name].rows), taken[0])
-
-
-def _by_block(evaluation: Evaluation) -> list[list[Measure]]:
-    """The release's own values, then its losses against the comparators, where there are any."""
-    metric = _headliner(evaluation)
-    found = [m for m in evaluation.measures if m.metric == metric and m.slice == ALL and m.blocks]
-    groups = [[m for m in found if not m.comparator], [m for m in found if m.comparator]]
-    return [g for g in groups if g]
-
-
-def _by_slice(evaluation: Evaluation) -> list[Measure]:
-    metric = _headliner(evaluation)
-    found = [m for m in evaluation.measures if m.metric == metric and m.low is not None and m.high is not None]
-    if not any(m.slice != ALL for m in found):
-        return []
-    return [m for m in found if m.comparator] or found
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plimsoll.evaluation.curve import RELEASE, Bar, Precision, Reliability, Roc
 from plimsoll.evaluation.look import BLUE, GREEN, GREY, MUTED, OCHRE, data, level
-from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
+from plimsoll.evaluation.measurement import ALL, OTHER, Evaluation, Measure
 from plimsoll.evaluation.spans import spans
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def over_blocks(measures: Sequence[Measure], unit: str) -> Any:
 def forest(measures: Sequence[Measure], unit: str) -> Any:
     """Each slice's estimate and 95 % interval, all rows on top; hollow where a slice is not judged."""
     shown = [m for m in measures if m.estimate is not None and m.low is not None and m.high is not None]
-    names = list(dict.fromkeys(m.slice for m in shown))[:_MOST_SLICES]
+    names = sorted(dict.fromkeys(m.slice for m in shown), key=_by_number)[:_MOST_SLICES]
     values = [
         {"name": m.slice, "who": m.comparator or RELEASE, "mean": m.estimate, "low": m.low, "high": m.high,
          "judged": m.judged}
@@ -148,6 +148,13 @@ def forest(measures: Sequence[Measure], unit: str) -> Any:
     lines = [level(0.0, vertical=True)] if compared else [level(v, vertical=True) for v in overall if v is not None]
     who = _who(list(dict.fromkeys(m.comparator or RELEASE for m in shown)))
     return spans(values, order=names, title=title, colour=who, lines=lines)
+
+
+def _by_number(name: str) -> tuple[bool, str, bool, float, str]:
+    """All rows first, then column by column: numbers by size, words as they come, what was pooled at the end."""
+    column, _, value = name.partition("=")
+    is_number = value.replace(".", "", 1).removeprefix("-").isdecimal()
+    return name != ALL, column, value == OTHER, float(value) if is_number else 0.0, value
 
 
 def risk_coverage(selection: Selection) -> Any:

@@ -25,7 +25,7 @@ class Bounded(Protocol):
 
 def page_templates(package: str) -> Environment:
     """Templates of ``package``, with the shared ``style.css`` to include and the filters ``number``, ``signed``,
-    ``interval`` and ``gauge``. A name that a template uses and nobody gave is an error."""
+    ``percent``, ``interval`` and ``gauge``. A name that a template uses and nobody gave is an error."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("plimsoll.evaluation")]),
         autoescape=True,
@@ -33,7 +33,7 @@ def page_templates(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number=number, signed=signed, interval=interval, gauge=gauge)
+    made.filters.update(number=number, signed=signed, percent=percent, interval=interval, gauge=gauge)
     return made
 
 
@@ -58,6 +58,11 @@ def _digits(value: float, sign: str) -> str:
         value = size = 0.0
     form = ".1e" if 0 < size < 5e-5 else ".4f" if size < 10 else ".4g" if size < 1000 else ",.0f"
     return f"{value:{sign}{form}}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share of one, as per cent."""
+    return f"{100 * share:.1f} %"
 
 
 def interval(of: Bounded) -> str:

@@ -21,7 +21,7 @@ def spans(
     y = alt.Y("name:N", sort=list(order), title=None, axis=alt.Axis(grid=False, labelLimit=300))
     base = alt.Chart(data(values)).encode(y=y, color=colour or alt.value(BLUE), yOffset=alt.YOffset("who:N", sort=None))
     rules = base.mark_rule(strokeWidth=1.4).encode(
-        x=alt.X("low:Q", title=title, axis=alt.Axis(orient="top")), x2="high:Q"
+        x=alt.X("low:Q", title=title, axis=alt.Axis(orient="top", tickCount=8)), x2="high:Q"
     )
     x = alt.X("mean:Q")
     dots = base.mark_point(filled=True, size=42, opacity=1).encode(x=x).transform_filter("datum.judged")

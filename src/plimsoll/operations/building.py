@@ -20,7 +20,7 @@ from plimsoll.models import code_model, is_code, open_engine, package
 from plimsoll.operations.bench import Parts, Questions, Timelines, matrix_of, questions_of, split
 from plimsoll.operations.gold.intake import Cases, take_gold
 from plimsoll.operations.intake import Taken, take_in
-from plimsoll.operations.leakage import leakage
+from plimsoll.operations.leakage import known_in_time, leakage
 from plimsoll.operations.suspicion import suspicion
 from plimsoll.operations.yard import Yard
 from plimsoll.training import code_digest, environment, step, train
@@ -30,7 +30,8 @@ from plimsoll.training import code_digest, environment, step, train
 class Built:
     """A release before it is judged: its manifest, and what its gate set looks like to it.
 
-    ``selection``: how its answer policy came to its threshold, where it promises something."""
+    ``selection``: how its answer policy came to its threshold, where it promises something. ``warnings`` are for people,
+    and ``checks`` say what was looked for, and what came of it."""
 
     manifest: Manifest
     schema: FeatureSchema
@@ -40,6 +41,7 @@ class Built:
     taken: Mapping[str, Taken]
     selection: Selection | None = None
     warnings: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
     gold: tuple[Cases, ...] = ()
 
 
@@ -73,7 +75,15 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     for warning in doubt.warnings:
         yard.say(f"warning: {warning}")
     if doubt.problems:
-        return Built(manifest=base, schema=schema, parts=parts, gate=None, problems=doubt.problems, taken=taken)
+        return Built(
+            manifest=base,
+            schema=schema,
+            parts=parts,
+            gate=None,
+            problems=doubt.problems,
+            taken=taken,
+            checks=(known_in_time(schema), *doubt.checks),
+        )
     work = partial(trained, capability, yard, schema, parts, lines, gate)
     run = step(
         yard.catalog,
@@ -101,6 +111,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
         taken=taken,
         selection=selection,
         warnings=doubt.warnings,
+        checks=(known_in_time(schema), *doubt.checks),
         gold=gold,
     )
 

@@ -175,10 +175,11 @@ def _report(
         title=f"{capability.name} {label}",
         differences=differences(champion.manifest, built.manifest) if champion else None,
         names={"champion": champion.label if champion else FALLBACK, "fallback": FALLBACK},
-        says=[explanation.says for explanation in explained(verdict, found)],
+        explanations=explained(verdict, found),
         selection=built.selection or policy_without_promise(capability, answers),
         examination=looked,
         notes=built.warnings,
+        checks=built.checks,
         calibration=calibration_of(yard.catalog, capability),
     )
     return yard.objects.put(page)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
 from plimsoll.evaluation.suite.overlap import MOST_ROWS, Overlap, overlap
-from plimsoll.evaluation.suite.probe import IMPOSSIBLE, Suspect, suspects
+from plimsoll.evaluation.suite.probe import IMPOSSIBLE, SUSPICIOUS, Suspect, suspects
 from plimsoll.features import FeatureSchema, Inputs, TrainingSet
 from plimsoll.kernel.figure import share
 from plimsoll.operations.bench import Parts, Questions, numbered
@@ -19,10 +19,12 @@ from plimsoll.operations.bench import Parts, Questions, numbered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspicion:
-    """``problems`` make the evidence inadmissible; ``warnings`` are for people."""
+    """``problems`` make the evidence inadmissible; ``warnings`` are for people. ``checks``: what was looked for, and what came
+    of it, doubtful or not."""
 
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
 
 
 def suspicion(capability: Capability, schema: FeatureSchema, parts: Parts, gate: TrainingSet) -> Suspicion:
@@ -47,7 +49,21 @@ def suspicion(capability: Capability, schema: FeatureSchema, parts: Parts, gate:
             *(_too_good(capability, s) for s in doubted if s.alone < IMPOSSIBLE),
             *([_said(seen, "recurring rows")] if seen is not None and seen.is_suspicious and not seen.is_leak else []),
         ),
+        checks=(_probed(capability, gate, found), _looked_up(seen)),
     )
+
+
+def _probed(capability: Capability, gate: TrainingSet, found: list[Suspect]) -> str:
+    reach = "explains" if capability.task.kind == "regression" else "reaches an AUC of"
+    least = f"{SUSPICIOUS:.0%} of the variance" if capability.task.kind == "regression" else f"{SUSPICIOUS:g}"
+    named = ", ".join(f"{s.feature} ({s.alone:.3f})" for s in found) or "none"
+    return f"Of {len(gate.names)} features, each alone on blocks that it did not learn from, {named} {reach} {least} or more."
+
+
+def _looked_up(seen: Overlap | None) -> str:
+    if seen is None:
+        return "Whether gate rows were trained on cannot be told: nothing but categories says who is asked for."
+    return f"{_said(seen, 'Overlap')}."
 
 
 def _too_good(capability: Capability, s: Suspect) -> str:

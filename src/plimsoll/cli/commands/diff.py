@@ -61,7 +61,7 @@ def _page(console: Console, document: dict[str, Any]) -> None:
 
 
 def _markdown(document: dict[str, Any]) -> str:
-    from plimsoll.evaluation.markdown import cell, table_of
+    from plimsoll.evaluation.cells import cell, table_of
     from plimsoll.operations.contrast.document import tables
 
     lines = [f"## {cell(document['capability'])}: {cell(document['a']['name'])} → {cell(document['b']['name'])}"]

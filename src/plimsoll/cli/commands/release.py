@@ -48,7 +48,7 @@ def release(
         with files.even_without_a_verdict(capability.name):
             shipped = ship(capability, home.yard(say=say), label=label, actor=actor())
         report = report_file(home, capability.name, shipped.release)
-        files.write(home.catalog, capability.name, shipped, report)
+        files.write(home, capability.name, shipped, report)
     shared.answer({**_document(shipped), "report": report}, _page)
     return 0 if shipped.verdict is None or shipped.verdict.ruling.value == "pass" else 1
 

@@ -7,9 +7,9 @@ from functools import cache
 from jinja2 import Environment
 from markupsafe import Markup
 
+from plimsoll.evaluation.cells import cell, table_of
 from plimsoll.evaluation.deep.document import Deep
 from plimsoll.evaluation.deep.words import basis, sections
-from plimsoll.evaluation.markdown import cell, table_of
 from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
 
 BEGIN, END = "<!-- evaluated deeply -->", "<!-- /evaluated deeply -->"

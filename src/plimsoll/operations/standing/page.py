@@ -39,7 +39,7 @@ def _shown(one: dict[str, Any], catalog: CatalogReader, home: Path | None) -> di
     newest = catalog.ledger(capability=one["capability"], newest_first=True, bodies=False)
     return one | {
         "tone": "invalid" if one["incidents"] else _TONES.get(live["standing"], "quiet"),
-        "badge": _badge(live["standing"], len(one["incidents"])),
+        "badge": _badge(live["standing"], len(one["incidents"]), stale=bool(one["stale"])),
         "said": _said(live),
         "progress": _progress(rollout) if rollout else None,
         "waits": waiting_for(rollout) if rollout else "",
@@ -62,8 +62,10 @@ def _expected(home: Path | None, capability: str, release: str) -> list[str]:
     return sentences(found) if found else []
 
 
-def _badge(standing: str, incidents: int) -> str:
-    return f"{standing}, {incidents} open incident{'s' * (incidents > 1)}" if incidents else standing
+def _badge(standing: str, incidents: int, *, stale: bool) -> str:
+    found = [standing]
+    found += [f"{incidents} open incident{'s' * (incidents > 1)}"] if incidents else []
+    return ", ".join([*found, "stale verdict"] if stale else found)
 
 
 def _said(live: dict[str, Any]) -> str:
