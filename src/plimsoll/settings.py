@@ -220,6 +220,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "events"
 
     @property
+    def run(self) -> Path:
+        """What processes that run leave for each other and for ``plimsoll doctor``. It can be lost."""
+        return self.home / "run"
+
+    @property
     def pepper(self) -> Path:
         """What keys are hashed with. A relative path is relative to the home."""
         return self.home / (self.access.pepper or "access/pepper")

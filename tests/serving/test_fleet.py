@@ -132,6 +132,17 @@ def test_a_process_that_grows_by_itself_says_so_and_names_who_grew(yard: Any, tr
     assert hold.make_room() and not hold.over
 
 
+def test_another_process_is_only_asked_for_where_it_would_help() -> None:
+    """Not where this one took nearly all that is allowed as soon as it answered: the limit is too low then."""
+    held = [50 * MB]
+    hold = Hold(65, resident=lambda: held[0])
+    hold.settle()
+    held[0] = 80 * MB
+    assert not hold.make_room() and hold.leak == hold.over != ""
+    hold.settle()
+    assert not hold.make_room() and hold.over and not hold.leak
+
+
 def test_what_each_takes_is_known(yard: Any) -> None:
     """The bytes of its model, and how the process grew."""
     fleet, row = fleet_of(yard), yard.release()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.serving.restarts import restarts_in
+
 _WORKER = """
 import os, signal, sys, threading, time
 number, pipe, behaviour = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -26,6 +28,9 @@ elif behaviour == "patient":
 else:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
 os.write(pipe, b"+")
+if behaviour == "leaky" and number == 0 and not os.path.exists(sys.argv[0] + ".told"):
+    open(sys.argv[0] + ".told", "w").close()
+    os.write(pipe, b"!the process holds 9 MB\\n")
 while not stopping.wait(0.05):
     if behaviour != "silent" or number:
         os.write(pipe, b".")
@@ -33,11 +38,14 @@ while not stopping.wait(0.05):
 
 _SUPERVISOR = """
 import sys
+from pathlib import Path
+from plimsoll.serving.restarts import Restarts
 from plimsoll.serving.supervisor import Limits, Supervisor
 worker, behaviour, silent_s, drain_s = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 command = lambda number, pipe: [sys.executable, worker, str(number), str(pipe), behaviour]
 say = lambda text: print(text, flush=True)
-sys.exit(Supervisor(command, ["worker 0", "worker 1"], say=say, limits=Limits(silent_s=silent_s, drain_s=drain_s)).run())
+limits, restarts = Limits(silent_s=silent_s, drain_s=drain_s), Restarts(Path(worker).parent / "run")
+sys.exit(Supervisor(command, ["worker 0", "worker 1"], say=say, limits=limits, restarts=restarts).run())
 """
 
 
@@ -156,6 +164,20 @@ def test_workers_that_cannot_start_end_everything_with_their_code(start) -> None
     """Wrong settings are no crash to recover from: one try, and the worker's own exit code."""
     running = start("wrong")
     assert running.process.wait(timeout=30) == 2
+
+
+def test_a_worker_that_asks_for_it_is_drained_and_replaced(start, tmp_path: Path) -> None:
+    """Its memory is over: it is asked to end once all answer; why is written down, and counted for a scrape."""
+    running = start("leaky")
+    first = int(running.until("worker 0 is ready").split()[5].rstrip(")"))
+    assert running.until("worker 0 is replaced").endswith("the process holds 9 MB")
+    running.until("worker 0 is ready")
+    assert gone(first)
+    (noted,) = restarts_in(tmp_path / "run")
+    assert (noted.worker, noted.why, noted.said) == ("worker 0", "memory", "the process holds 9 MB")
+    counted = tmp_path / "run" / "metrics" / "supervisor.prom"
+    while 'plimsoll_worker_restarts_total{why="memory"} 1.0' not in counted.read_text():
+        threading.Event().wait(0.05)  # it is left with the supervisor's next look
 
 
 def test_a_hangup_replaces_the_workers_one_by_one(start) -> None:

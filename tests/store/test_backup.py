@@ -49,8 +49,9 @@ def home(tmp_path: Path, entry: Callable[..., Entry], event: Callable[..., Event
         log.close()
         if n == 0:
             log.compact()
-    (home / "scratch").mkdir()
-    (home / "scratch" / "large").write_bytes(b"x" * 1000)
+    for alive in ("scratch", "run"):
+        (home / alive).mkdir()
+        (home / alive / "large").write_bytes(b"x" * 1000)
     (home / "recording").mkdir()
     (home / "recording" / "recording.key").write_bytes(b"secret")
     return home
@@ -82,7 +83,7 @@ def test_secrets_are_in_it_only_if_asked_for(home: Path, tmp_path: Path) -> None
     """And what can be made again never is."""
     without, with_secrets = taken(home, tmp_path / "a.tar"), taken(home, tmp_path / "b.tar", secrets=True)
     assert with_secrets - without == {"checkpoints/checkpoints.key", "recording/recording.key"}
-    assert not any(name.startswith(("scratch", "writers")) for name in with_secrets)
+    assert not any(name.startswith(("scratch", "run", "writers")) for name in with_secrets)
     assert (tmp_path / "a.tar").stat().st_mode & 0o077 == 0
 
 

@@ -96,7 +96,7 @@ def server_of(
         certificates=tls,
         feed=feed,
         pulse=pulse,
-        gather_in=settings.home / "run" / "metrics" if shared_port else None,
+        gather_in=settings.run / "metrics" if shared_port else None,
         front_page=lambda: status_page(home.catalog, home.clock.now(), home.settings.home),
     )
     server.elsewhere.also(AdmissionMetrics(admission.overload, admission.shared))

@@ -14,7 +14,8 @@ from plimsoll.app.wiring import Say
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
 from plimsoll.serving.listening import listening
-from plimsoll.serving.supervisor import ALIVE, READY, Limits, Supervisor
+from plimsoll.serving.restarts import Restarts
+from plimsoll.serving.supervisor import ALIVE, READY, Limits, Supervisor, trouble_sign
 from plimsoll.settings import Settings
 
 LOOP_SILENT_S = 900.0
@@ -31,8 +32,8 @@ class PipePulse:
     def ready(self) -> None:
         self._write(READY)
 
-    def beat(self) -> bool:
-        return self._write(ALIVE)
+    def beat(self, trouble: str = "") -> bool:
+        return self._write(trouble_sign(trouble) if trouble else ALIVE)
 
     def _write(self, sign: bytes) -> bool:
         try:
@@ -95,6 +96,7 @@ def serve_with_workers(
             silent_s={0: LOOP_SILENT_S},
             limits=Limits(drain_s=Limits().drain_s + settings.server.drain_s),
             leads=0,
+            restarts=Restarts(settings.run),
         )
         scheme = "https" if settings.tls.certificate else "http"
 

@@ -33,6 +33,7 @@ LITTLE_DISK_BYTES = 1_000_000_000
 NO_DISK_BYTES = 50_000_000
 FEW_FILES = 4096
 CONNECT_S = 2.0
+LATELY = timedelta(days=1)
 LOOP_SILENT = timedelta(minutes=2)
 """A loop that has decided nothing for this long while a rollout waits, and holds no lease, is not running."""
 
@@ -234,6 +235,27 @@ def _limits(settings: Settings) -> Iterator[Finding]:
         yield Finding("open files", "ok", f"{soft} a process")
 
 
+def _workers(settings: Settings) -> Iterator[Finding]:
+    """Those that were replaced without anybody having asked for it."""
+    from plimsoll.serving.restarts import restarts_in
+
+    since = datetime.now(UTC) - LATELY
+    found = [each for each in restarts_in(settings.run) if each.why != "asked" and each.at >= since]
+    for why, hint in _REPLACED.items():
+        if these := [each for each in found if each.why == why]:
+            last = these[-1]
+            said = f"{last.worker} was replaced at {last.at:%Y-%m-%d %H:%M} UTC: {last.said}"
+            more = f" ({len(these)} in the last day)" if len(these) > 1 else ""
+            yield Finding("workers", "warning", said + more, hint)
+
+
+_REPLACED = {
+    "memory": "mend the model of the release that grew, or raise memory_limit_mb under [server] in plimsoll.toml",
+    "silent": "a model that hangs: the server's log names the release; plimsoll rollback if it is the live one",
+    "died": "the server's log has its last words; `dmesg` says whether the kernel killed it for memory",
+}
+
+
 def _webhook(settings: Settings) -> Iterator[Finding]:
     url = settings.webhook.url
     if not url:
@@ -261,5 +283,6 @@ _EXAMINATIONS: dict[str, Callable[[Settings], Iterable[Finding]]] = {
     "access": _access,
     "port": _port,
     "open files": _limits,
+    "workers": _workers,
     "webhook": _webhook,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
@@ -70,6 +71,7 @@ def metrics_page() -> str:
     from plimsoll.serving.hold import Hold
     from plimsoll.serving.house_metrics import HouseMetrics
     from plimsoll.serving.metrics import FAMILIES, OF_PROCESS
+    from plimsoll.serving.restarts import RestartMetrics
 
     parts = [
         "# Metrics\n",
@@ -88,6 +90,7 @@ def metrics_page() -> str:
         CacheMetrics("", cache),
         AdmissionMetrics(inside, None),
         HouseMetrics(Hold(), lambda: None),
+        RestartMetrics(Counter()),
     )
     for metric in (metric for collector in others for metric in collector.collect()):
         shown = f"{metric.name}_total" if metric.type == "counter" else metric.name

@@ -2,7 +2,8 @@
 first, the least recently used before the others. What a deployment needs is never unloaded for room.
 
 A process that is over its limit with nothing left to unload grows by itself: a model leaks. That is said, with the
-release that grew most while it answered, and ``over`` is for whoever runs the process to act on.
+release that grew most while it answered: ``over`` is for people, and ``leak`` for who can put another process in the
+place of this one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from plimsoll.models import resident_bytes
 
 _log = logging.getLogger(__name__)
 _MB = 1_048_576
+_ROOM_SHARE = 0.8
+"""A process that takes more of its limit as soon as it answers is not helped by another one of its kind."""
 
 
 class Spare(NamedTuple):
@@ -52,6 +55,16 @@ class Hold:
         self._making_room = threading.Lock()
         self.over = ""
         self.unloaded = 0  # for want of room, since the start
+        self._settled_bytes = 0
+
+    def settle(self) -> None:
+        """All that is needed is loaded, and answering begins: what the process holds now it needs."""
+        self._settled_bytes = self._resident()
+
+    @property
+    def leak(self) -> str:
+        """Why another process should take the place of this one; ``""`` while all is well, and where it would not help."""
+        return self.over if self._settled_bytes <= _ROOM_SHARE * self.limit_bytes else ""
 
     def join(self, fleet: _Fleet) -> None:
         self._fleets.add(fleet)

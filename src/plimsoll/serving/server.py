@@ -59,8 +59,9 @@ class Pulse(Protocol):
         """It does what it is for. Called once."""
         ...
 
-    def beat(self) -> bool:
-        """It still does. False where nobody listens any more: then it should end."""
+    def beat(self, trouble: str = "") -> bool:
+        """It still does, and should be replaced soon if there is ``trouble``. False where nobody listens any more: then
+        it should end."""
         ...
 
 
@@ -163,8 +164,9 @@ class Server:
 
     async def _beat(self, pulse: Pulse) -> None:
         """A sign of life from the event loop itself, so that a loop that is stuck gives none."""
+        self._house.hold.settle()
         pulse.ready()
-        while pulse.beat():
+        while pulse.beat(self._house.hold.leak):
             await asyncio.sleep(_BEAT_S)
         _log.warning("whoever looked after this process is gone: it ends")
         self.stop()

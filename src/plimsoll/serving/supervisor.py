@@ -2,14 +2,16 @@
 
 Each worker is a process of its own that listens with ``SO_REUSEPORT``; the kernel spreads connections over them. It
 tells the supervisor how it is through a pipe: ``+`` once it answers, then a ``.`` about every second from its event
-loop. A worker whose event loop is stuck (a model that hangs) falls silent, is killed and replaced; what it had
-acknowledged is in its event segment. The pipe's end is its life: it closes when the worker is gone.
+loop, or ``!`` and a line that says why it should be replaced. A worker whose event loop is stuck (a model that hangs)
+falls silent, is killed and replaced; what it had acknowledged is in its event segment. One that asks to be replaced (a
+model that leaks memory) is drained once all others answer. The pipe's end is its life: it closes when the worker is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import socket
@@ -18,15 +20,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from plimsoll.serving.restarts import Restarts, Why
+
 READY, ALIVE = b"+", b"."
+_TROUBLE = re.compile(rb"!([^\n]*)\n")
 ALIVE_EVERY_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _SOUND_AFTER_S = 30.0
 """A worker that lived this long after it was ready is no crash loop: its next restart is at once again."""
 
 State = Literal["starting", "ready", "away"]
+_LONGEST_TROUBLE = 400
 Command = Callable[[int, int], Sequence[str]]
 """(worker's number, the pipe's file descriptor) → the words that start it."""
+
+
+def trouble_sign(why: str) -> bytes:
+    """The sign of a worker that should be replaced; short enough for one write to a pipe to be one."""
+    return f"!{' '.join(why.split())[:_LONGEST_TROUBLE]}\n".encode()
 
 
 class Limits(NamedTuple):
@@ -48,6 +59,8 @@ class _Worker:
         self.heard_at = self.ready_at = 0.0
         self.pause_s = 0.0
         self.due_at = 0.0  # when an away worker is started again
+        self.why: Why = "died"  # it will have been replaced, if it goes now
+        self.trouble = ""
 
 
 class Supervisor:
@@ -56,8 +69,8 @@ class Supervisor:
 
     ``say`` hears of each start, death and restart; ``all_ready`` is called once, when all have answered. ``silent_s``:
     the patience with a worker, by its number, where it is not the usual one. ``leads``: the number of one that the
-    others wait for at the first start. A first worker that cannot start at all (wrong settings, a port that is taken)
-    ends everything with its exit code: starting it again would change nothing.
+    others wait for at the first start. ``restarts`` writes down who was replaced. A first worker that cannot start at
+    all (wrong settings, a port that is taken) ends everything with its exit code: starting it again would change nothing.
     """
 
     def __init__(
@@ -69,8 +82,10 @@ class Supervisor:
         limits: Limits | None = None,
         silent_s: Mapping[int, float] | None = None,
         leads: int | None = None,
+        restarts: Restarts | None = None,
     ) -> None:
         self._command = command
+        self._restarts = restarts
         self._say = say
         self._limits = limits or Limits()
         self._asked_to_stop = 0
@@ -97,6 +112,8 @@ class Supervisor:
                 self._handle_signals()
                 self._end_silent()
                 self._replace_next()
+                if self._restarts is not None:
+                    self._restarts.renew()
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -116,6 +133,7 @@ class Supervisor:
         finally:
             os.close(theirs)
         worker.pipe, worker.state, worker.heard_at = ours, "starting", time.monotonic()
+        worker.why, worker.trouble = "died", ""
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def _hear(self, key: selectors.SelectorKey) -> None:
@@ -129,14 +147,27 @@ class Supervisor:
             self._gone(worker)
             return
         worker.heard_at = time.monotonic()
-        if worker.state == "starting" and READY in said:
-            worker.state, worker.ready_at = "ready", worker.heard_at
-            self._ever_ready = True
-            assert worker.process is not None
-            self._say(f"{worker.name} is ready (process {worker.process.pid})")
-            if self.all_ready is not None and all(w.state == "ready" for w in self._workers):
-                told, self.all_ready = self.all_ready, None
-                told()
+        if worker.state == "starting" and READY in _TROUBLE.sub(b"", said):
+            self._answers(worker)
+        if (trouble := _TROUBLE.search(said)) is not None:
+            self._to_be_replaced(worker, "memory", trouble[1].decode(errors="replace"))
+
+    def _answers(self, worker: _Worker) -> None:
+        worker.state, worker.ready_at = "ready", worker.heard_at
+        self._ever_ready = True
+        assert worker.process is not None
+        self._say(f"{worker.name} is ready (process {worker.process.pid})")
+        if self.all_ready is not None and all(w.state == "ready" for w in self._workers):
+            told, self.all_ready = self.all_ready, None
+            told()
+
+    def _to_be_replaced(self, worker: _Worker, why: Why, said: str) -> None:
+        """When its turn comes: everybody else has to answer."""
+        if worker.state == "ready" and worker not in self._to_replace:
+            worker.why, worker.trouble = why, said
+            self._to_replace.append(worker)
+            if said:
+                self._say(f"{worker.name} is replaced: {said}")
 
     def _gone(self, worker: _Worker) -> None:
         """Its end of the pipe is closed: it has died, or is about to."""
@@ -164,6 +195,8 @@ class Supervisor:
         worker.due_at = time.monotonic() + worker.pause_s
         if not replaced:
             self._say(f"{worker.name} ended ({_how(code)}); it is started again in {worker.pause_s:g} s")
+        if self._restarts is not None:
+            self._restarts.note(worker.name, worker.why, worker.trouble or _how(code))
 
     def _end_silent(self) -> None:
         """Kill who has not been heard of for too long, and who does not come to an end."""
@@ -177,6 +210,7 @@ class Supervisor:
             elif now - worker.heard_at > allowed:
                 self._say(f"{worker.name} has given no sign of life for {allowed:g} s and is killed")
                 worker.heard_at = now
+                worker.why, worker.trouble = "silent", f"no sign of life for {allowed:g} s"
                 worker.process.kill()
 
     # ── signals ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,7 +242,8 @@ class Supervisor:
         while self._signals:
             number = self._signals.pop(0)
             if number == signal.SIGHUP:
-                self._to_replace = [w for w in self._workers if w.state == "ready"]
+                for worker in self._workers:
+                    self._to_be_replaced(worker, "asked", "")
                 self._say(f"replacing {len(self._to_replace)} workers, one by one")
             else:
                 self._stop()

@@ -31,7 +31,9 @@ MANIFEST = "manifest.json"
 CATALOG = "catalog.db"
 _EVENTS = "events"
 _FIRST = "checkpoints"
-_LEFT_OUT = frozenset({"scratch", "writers", "online.db", "online.db-wal", "online.db-shm", "backups", "rehearsals"})
+_LEFT_OUT = frozenset(
+    {"scratch", "writers", "run", "online.db", "online.db-wal", "online.db-shm", "backups", "rehearsals"}
+)
 """Made again by whoever needs it, or alive only while a process is."""
 _SECRET_FOLDERS = frozenset({"access", "recording"})
 
