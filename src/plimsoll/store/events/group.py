@@ -46,6 +46,9 @@ class GroupCommit:
 
     def commit(self, data: bytes) -> None:
         """Return when ``data`` is durable. Order of arrival is order in the log."""
+        if self._company == 1 and self._leads_alone():
+            self._alone(data)
+            return
         me = _Waiting(data)
         with self._guard:
             self._pending.append(me)
@@ -56,6 +59,23 @@ class GroupCommit:
             self._lead(me)
         if me.error is not None:
             raise own_copy(me.error)
+
+    def _leads_alone(self) -> bool:
+        """Whether nobody writes or waits; then the caller has the lead."""
+        with self._guard:
+            if self._led:
+                return False
+            self._led = True
+        return True
+
+    def _alone(self, data: bytes) -> None:
+        """Write it without all that others would need: nobody has come with it, nor came with the last."""
+        try:
+            error = self._written(data)
+        finally:
+            self._pass_on()
+        if error is not None:
+            raise error
 
     def _sleep(self, me: _Waiting) -> None:
         """Ctrl-C ends it at once where nobody counts on ``me`` yet, else when it has done what is counted on."""
@@ -83,7 +103,7 @@ class GroupCommit:
         try:
             self._let_them_come()
             batch = self._taken()
-            error = self._written(batch)
+            error = self._written(b"".join([waiting.data for waiting in batch]))
         finally:
             batch = batch or self._taken()
             self._pass_on()
@@ -120,10 +140,10 @@ class GroupCommit:
         if others:
             others[0].wake()
 
-    def _written(self, batch: list[_Waiting]) -> PlimsollError | None:
-        """Why ``batch`` could not be written. A supervisor: whatever happens here must reach all who wait."""
+    def _written(self, data: bytes) -> PlimsollError | None:
+        """Why ``data`` could not be written. A supervisor: whatever happens here must reach all who wait."""
         try:
-            self._write(b"".join([waiting.data for waiting in batch]))
+            self._write(data)
         except PlimsollError as error:
             return error
         except Exception as error:  # noqa: BLE001

@@ -6,7 +6,6 @@ A thread waits for the disk, so that the loop does not. While it waits, further 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,15 +21,18 @@ Turn = tuple[asyncio.AbstractEventLoop, list[Append]]
 
 
 class Turns:
-    """Collects each loop's appends a turn at a time. One wake-up of the loop answers all of a turn."""
+    """Collects each loop's appends a turn at a time. One wake-up of the thread takes all turns that have gathered, and
+    one of the loop answers all of a turn."""
 
     def __init__(self, group: GroupCommit) -> None:
         self._group = group
         self._gathering: dict[asyncio.AbstractEventLoop, list[Append]] = {}
-        self._turns: queue.SimpleQueue[Turn | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
-        self._ended = False
+        self._turns: list[Turn] = []
+        self._thread: threading.Thread | None = None
+        self._bell = threading.Lock()  # what the thread sleeps on while ``_sleeps``
+        self._bell.acquire()
+        self._sleeps = self._ended = False
 
     def add(self, data: bytes, then: Then, loop: asyncio.AbstractEventLoop) -> None:
         """Have ``data`` committed, and ``then`` called on ``loop``. Call it on ``loop``'s thread."""
@@ -44,20 +46,27 @@ class Turns:
         """Commit what was submitted, then stop. What is submitted later is refused."""
         with self._guard:
             self._ended = True
-            self._turns.put(None)
+            self._wake()
         if self._thread is not None:
             self._thread.join()
 
     def _submit(self, loop: asyncio.AbstractEventLoop) -> None:
         appends = self._gathering.pop(loop)
         with self._guard:
-            if self._ended:
-                _answer(loop, appends, closed())
+            if not self._ended:
+                self._turns.append((loop, appends))
+                self._wake()
                 return
-            self._turns.put((loop, appends))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="plimsoll-events", daemon=True)
-                self._thread.start()
+        _answer(loop, appends, closed())
+
+    def _wake(self) -> None:
+        """Under the guard."""
+        if self._sleeps:
+            self._sleeps = False
+            self._bell.release()
+        elif self._thread is None and self._turns:
+            self._thread = threading.Thread(target=self._run, name="plimsoll-events", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while turns := self._next():
@@ -68,17 +77,13 @@ class Turns:
 
     def _next(self) -> list[Turn]:
         """All turns that have gathered, at least one; none at the end."""
-        turns = []
-        turn = self._turns.get()
-        while turn is not None:
-            turns.append(turn)
-            try:
-                turn = self._turns.get_nowait()
-            except queue.Empty:
-                return turns
-        if turns:  # the end has come behind them: see it again when they are done
-            self._turns.put(None)
-        return turns
+        while True:
+            with self._guard:
+                turns, self._turns = self._turns, []
+                if turns or self._ended:
+                    return turns
+                self._sleeps = True
+            self._bell.acquire()
 
     def _committed(self, data: bytes) -> PlimsollError | None:
         try:
@@ -90,5 +95,8 @@ class Turns:
 
 def _answer(loop: asyncio.AbstractEventLoop, appends: list[Append], error: PlimsollError | None) -> None:
     """Each in a callback of its own: what goes wrong in one is nothing to the others."""
+    if len(appends) == 1:
+        appends[0][1](error)
+        return
     for _, then in appends:
         loop.call_soon(then, error)
