@@ -18,6 +18,7 @@ from plimsoll.errors import InvalidDeclaration
 from plimsoll.kernel.records import Answer
 from plimsoll.sections import Cache
 from plimsoll.serving.caching import AnswerCache, MemoryAnswers, RedisAnswers, open_cache
+from plimsoll.serving.caching.kept import Kept
 
 from ..admission.conftest import RedisServer, redis_server  # noqa: F401 - a fixture
 from ..conftest import live, toy
@@ -120,22 +121,25 @@ def test_nobody_waits_on_an_event_loop() -> None:
     assert asyncio.run(find()) == [None]
 
 
+def sized(features_bytes: int) -> Kept:
+    return Kept(Answer(release="r", role="live", score=0.5, features=bytes(features_bytes)), 0.01)
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 400)), max_size=120))
 def test_memory_is_bounded_and_the_least_recent_go_first(steps: list[tuple[int, int]]) -> None:
     """The count of bytes is right at every step, and what was just kept is there."""
     kept = MemoryAnswers(4000, now=lambda: 0.0)
     for name, size in steps:
-        kept.put([b"%d" % name], [bytes(size)], 10.0)
-        assert kept.used_bytes == sum(len(value) + 250 for _, value in kept._kept.values()) <= 4000
-        assert kept.get([b"%d" % name]) == [bytes(size)]
+        kept.put([b"%d" % name], [one := sized(size)], 10.0)
+        assert kept.used_bytes == sum(each.size_bytes + 250 for *_, each in kept._kept.values()) <= 4000
+        assert kept.get([b"%d" % name]) == [one]
 
 
 def test_one_that_is_larger_than_the_memory_is_not_kept() -> None:
     """And pushes nobody out."""
     kept = MemoryAnswers(1024)
-    kept.put([b"a"], [b"x"], 10.0)
-    kept.put([b"b"], [bytes(5000)], 10.0)
-    assert kept.get([b"a", b"b"]) == [b"x", None] and len(kept) == 1
+    kept.put([b"a", b"b"], [sized(1), sized(5000)], 10.0)
+    assert kept.get([b"a", b"b"]) == [sized(1), None] and len(kept) == 1
 
 
 @pytest.mark.parametrize("how", ["stop", "freeze"])

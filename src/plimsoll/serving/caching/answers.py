@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from plimsoll.circuit import State
 from plimsoll.kernel.records import Answer
 from plimsoll.serving.caching.flights import Flights
+from plimsoll.serving.caching.kept import Kept
 
 
 class Answers(Protocol):
-    """Where values are kept by key. Never raises: what is away has nothing, and keeps nothing."""
+    """Where answers are kept by key. Never raises: what is away has nothing, and keeps nothing."""
 
     inline: bool
     """Whether it does no I/O."""
@@ -25,9 +24,9 @@ class Answers(Protocol):
         """Of the way to where they are: closed for what is in the process."""
         ...
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
+    def get(self, keys: Sequence[bytes]) -> Sequence[Kept | None]: ...
 
-    def put(self, keys: Sequence[bytes], values: Sequence[bytes], ttl_s: float) -> None: ...
+    def put(self, keys: Sequence[bytes], kept: Sequence[Kept], ttl_s: float) -> None: ...
 
     def close(self) -> None: ...
 
@@ -39,15 +38,6 @@ class Counts(NamedTuple):
     waited: int = 0  # for another request's answer: hits, too
     misses: int = 0
     saved_s: float = 0.0
-
-
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
-    answer: Answer
-    made_s: float
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(_Kept)
 
 
 class AnswerCache:
@@ -62,29 +52,30 @@ class AnswerCache:
 
     def find(self, keys: Sequence[bytes]) -> list[Answer | None]:
         """What is kept, in order. Whoever finds None asks, and must then ``keep`` the answer or ``give_up`` the key."""
-        values = self._answers.get(keys)
-        kept = [_read(value) for value in values] if any(values) else [None] * len(values)
-        found = [one.answer if one is not None else None for one in kept]
-        missing = [i for i, one in enumerate(kept) if one is None]
+        kept = self._answers.get(keys)
+        found = [None if one is None else one.answer for one in kept] if any(kept) else [None] * len(keys)
+        missing = [i for i, answer in enumerate(found) if answer is None]
         waited = 0
         if missing:
-            for i, answer in zip(missing, self._flights.board([keys[i] for i in missing]), strict=True):
+            boarding = keys if len(missing) == len(keys) else [keys[i] for i in missing]
+            for i, answer in zip(missing, self._flights.board(boarding), strict=True):
                 if answer is not None:
                     found[i] = answer
                     waited += 1
-        hits, misses = len(keys) - len(missing) + waited, len(missing) - waited
-        saved_s = sum(one.made_s for one in kept if one is not None)
+        self._count(len(keys) - len(missing), waited, len(missing) - waited, sum(one.made_s for one in kept if one))
+        return found
+
+    def _count(self, hits: int, waited: int, misses: int, saved_s: float) -> None:
         before = self.counts
         self.counts = Counts(
-            before.hits + hits, before.waited + waited, before.misses + misses, before.saved_s + saved_s
+            before.hits + hits + waited, before.waited + waited, before.misses + misses, before.saved_s + saved_s
         )
-        return found
 
     def keep(self, keys: Sequence[bytes], answers: Sequence[Answer]) -> None:
         """Keep these, which were asked together. None of them has an error."""
         if keys:
             each_s = max(answer.latency_ms for answer in answers) / 1000.0 / len(keys)
-            self._answers.put(keys, [_encode(_Kept(answer, each_s)) for answer in answers], self._ttl_s)
+            self._answers.put(keys, [Kept(answer, each_s) for answer in answers], self._ttl_s)
         self._flights.land(keys, answers)
 
     def give_up(self, keys: Sequence[bytes]) -> None:
@@ -103,13 +94,3 @@ class AnswerCache:
 
     def close(self) -> None:
         self._answers.close()
-
-
-def _read(value: bytes | None) -> _Kept | None:
-    """What was kept; nothing where it is not what we wrote (an older program, another hand in Redis)."""
-    if value is None:
-        return None
-    try:
-        return _decoder.decode(value)
-    except (msgspec.DecodeError, ValueError):
-        return None

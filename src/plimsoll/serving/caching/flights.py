@@ -15,56 +15,54 @@ from plimsoll.kernel.records import Answer
 
 
 class _Flight:
-    """``landed`` is there where somebody waits for it: an event costs more than all else of a flight, and few are met."""
+    """A question that somebody waits for."""
 
     __slots__ = ("answer", "landed")
 
     def __init__(self) -> None:
-        self.landed: threading.Event | None = None
+        self.landed = threading.Event()
         self.answer: Answer | None = None
 
 
 class Flights:
-    """Questions that are being asked now, by key."""
+    """Questions that are being asked now, by key. Most are met by nobody: those are a key and nothing else."""
 
     def __init__(self, wait_s: float) -> None:
         self._wait_s = wait_s
         self._lock = threading.Lock()
-        self._flying: dict[bytes, _Flight] = {}
+        self._flying: dict[bytes, _Flight | None] = {}
 
-    def board(self, keys: Sequence[bytes]) -> list[Answer | None]:
+    def board(self, keys: Sequence[bytes]) -> Sequence[Answer | None]:
         """What others are just finding out about ``keys``; None for what the caller has to ask, and then to ``land``."""
+        flying = self._flying
         with self._lock:
-            flying = [self._flying.get(key) for key in keys]
-            if None in flying or not _may_wait():
-                for key, flight in zip(keys, flying, strict=True):
-                    if flight is None:
-                        self._flying[key] = _Flight()
+            alone = flying.keys().isdisjoint(keys)
+            if alone or not all(key in flying for key in keys) or not _may_wait():
+                flying.update(dict.fromkeys(keys) if alone else {key: None for key in keys if key not in flying})
                 return [None] * len(keys)
-            awaited = [(flight, _landing(flight)) for flight in flying if flight is not None]
+            awaited = [flying[key] or self._met(key) for key in keys]
         ends_s = time.monotonic() + self._wait_s
         return [
-            flight.answer if landed.wait(max(0.0, ends_s - time.monotonic())) else None for flight, landed in awaited
+            flight.answer if flight.landed.wait(max(0.0, ends_s - time.monotonic())) else None for flight in awaited
         ]
+
+    def _met(self, key: bytes) -> _Flight:
+        """Under the lock."""
+        flight = self._flying[key] = _Flight()
+        return flight
 
     def land(self, keys: Sequence[bytes], answers: Sequence[Answer | None]) -> None:
         """The answers, or None where there was none. A key that is not in flight is passed over."""
         with self._lock:
-            for key, answer in zip(keys, answers, strict=True):
-                flight = self._flying.pop(key, None)
-                if flight is not None and flight.landed is not None:
+            met = [self._flying.pop(key, None) for key in keys]
+        if any(met):
+            for flight, answer in zip(met, answers, strict=True):
+                if flight is not None:
                     flight.answer = answer
                     flight.landed.set()
 
     def __len__(self) -> int:
         return len(self._flying)
-
-
-def _landing(flight: _Flight) -> threading.Event:
-    """What says that it has landed. Under the lock."""
-    if flight.landed is None:
-        flight.landed = threading.Event()
-    return flight.landed
 
 
 def _may_wait() -> bool:

@@ -8,9 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from plimsoll.circuit import State
+from plimsoll.serving.caching.kept import Kept
 
 _OVERHEAD_BYTES = 250
-"""Of one entry, beside its value: key, tuple, float and the dictionary's slot, as measured."""
+"""Of one entry, beside its answer: key, tuple, numbers and the dictionary's slot, as measured."""
+
+_Entry = tuple[float, int, Kept]
+"""When it ends, its bytes, and what is kept."""
 
 
 class MemoryAnswers:
@@ -22,10 +26,10 @@ class MemoryAnswers:
     def __init__(self, size_bytes: int, *, now: Callable[[], float] = time.monotonic) -> None:
         self.size_bytes, self.used_bytes, self.evicted = size_bytes, 0, 0
         self._now = now
-        self._kept: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
+        self._kept: OrderedDict[bytes, _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+    def get(self, keys: Sequence[bytes]) -> list[Kept | None]:
         now_s = self._now()
         with self._lock:
             entries = list(map(self._kept.get, keys))
@@ -36,32 +40,32 @@ class MemoryAnswers:
                 for key, entry in zip(keys, entries, strict=True)
             ]
 
-    def _one(self, key: bytes, entry: tuple[float, bytes], now_s: float) -> bytes | None:
+    def _one(self, key: bytes, entry: _Entry, now_s: float) -> Kept | None:
         if now_s >= entry[0]:
             self._drop(key)
             return None
         self._kept.move_to_end(key)
-        return entry[1]
+        return entry[2]
 
-    def put(self, keys: Sequence[bytes], values: Sequence[bytes], ttl_s: float) -> None:
-        ends_s, kept, used_bytes = self._now() + ttl_s, self._kept, 0
+    def put(self, keys: Sequence[bytes], kept: Sequence[Kept], ttl_s: float) -> None:
+        ends_s, entries, used_bytes = self._now() + ttl_s, self._kept, 0
         with self._lock:
-            for key, value in zip(keys, values, strict=True):
-                if key in kept:
+            for key, one in zip(keys, kept, strict=True):
+                if key in entries:
                     self._drop(key)
-                size_bytes = len(value) + _OVERHEAD_BYTES
+                size_bytes = one.size_bytes + _OVERHEAD_BYTES
                 if size_bytes <= self.size_bytes:
-                    kept[key] = (ends_s, value)
+                    entries[key] = (ends_s, size_bytes, one)
                     used_bytes += size_bytes
             self.used_bytes += used_bytes
             while self.used_bytes > self.size_bytes:
-                self._drop(next(iter(kept)))
+                self._drop(next(iter(entries)))
                 self.evicted += 1
 
     def _drop(self, key: bytes) -> None:
         entry = self._kept.pop(key, None)
         if entry is not None:
-            self.used_bytes -= len(entry[1]) + _OVERHEAD_BYTES
+            self.used_bytes -= entry[1]
 
     def close(self) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from plimsoll.circuit import State
 from plimsoll.errors import Unavailable
+from plimsoll.serving.caching.kept import Kept, read, written
 from plimsoll.serving.redis_link import RedisLink
 
 
@@ -26,18 +27,18 @@ class RedisAnswers:
     def circuit(self) -> State:
         return self.link.circuit
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+    def get(self, keys: Sequence[bytes]) -> list[Kept | None]:
         names = [self._prefix + key for key in keys]
         try:
-            return list(self.link.call(lambda client: client.mget(names)))
+            return [read(value) for value in self.link.call(lambda client: client.mget(names))]
         except Unavailable:
             return [None] * len(keys)
 
-    def put(self, keys: Sequence[bytes], values: Sequence[bytes], ttl_s: float) -> None:
+    def put(self, keys: Sequence[bytes], kept: Sequence[Kept], ttl_s: float) -> None:
         def work(client: object) -> None:
             pipe = client.pipeline(transaction=False)  # type: ignore[attr-defined]
-            for key, value in zip(keys, values, strict=True):
-                pipe.set(self._prefix + key, value, px=max(1, round(ttl_s * 1000)))
+            for key, one in zip(keys, kept, strict=True):
+                pipe.set(self._prefix + key, written(one), px=max(1, round(ttl_s * 1000)))
             pipe.execute()
 
         try:
