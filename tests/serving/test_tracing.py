@@ -163,7 +163,8 @@ def test_the_caller_decides_where_it_is_traced(collector: Collector) -> None:
 def test_a_share_of_the_others_is_drawn(collector: Collector) -> None:
     """As if a coin were tossed for each: the mean is the share, and gaps vary as they do for coins."""
     tracer = OtlpTracer(collector.url, share=0.05, draw=random.Random(3).random)
-    drawn = [tracer.begin([], "late", "/v2") is not None for _ in range(20_000)]
+    watch = tracer.watch([], "late", "/v2")
+    drawn = [watch() is not None for _ in range(20_000)]
     assert 0.044 < sum(drawn) / len(drawn) < 0.056
     gaps = [len(part) for part in "".join("x" if d else "." for d in drawn).split("x")]
     assert gaps.count(0) > 20, "two in a row happen, too"

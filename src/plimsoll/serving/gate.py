@@ -21,7 +21,7 @@ from plimsoll.serving.oip import Lane, Written
 from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal
 from plimsoll.serving.resting import Resting
-from plimsoll.serving.seams import Admission, Door, Headers, Tracer
+from plimsoll.serving.seams import Admission, Door, Headers, Span, Tracer
 
 _MOST_HEADS = 1_024
 _LONGEST_HEAD = 2_048
@@ -102,12 +102,12 @@ class PlainRoute:
 
 
 class Head(NamedTuple):
-    """The head of a hot request: where it goes, its headers and the door for them, how long its body is, its
-    Idempotency-Key, and how urgent it says it is."""
+    """The head of a hot request: where it goes, the door for its headers, who watches some of those that have them, how
+    long its body is, its Idempotency-Key, and how urgent it says it is."""
 
     route: Route
-    headers: list[tuple[bytes, bytes]]
     door: Door
+    watch: Callable[[], Span | None] | None
     length: int
     key: str | None = None
     priority: Priority = "interactive"
@@ -156,7 +156,9 @@ class Gate:
         if not 0 <= length <= self.body_limit_bytes:
             return None
         counter, headers = route.counter, list(headers)
-        return Head(route, headers, counter.admission.door(headers, counter.capability.name), length, key, priority)
+        asked, tracer = counter.capability.name, counter.tracer
+        watch = None if tracer is None else tracer.watch(headers, asked, route.operation)
+        return Head(route, counter.admission.door(headers, asked), watch, length, key, priority)
 
     def learn(self, raw: bytes, head: Head) -> None:
         if len(raw) <= _LONGEST_HEAD and head.key is None:  # a key is another one each time

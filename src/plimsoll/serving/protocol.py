@@ -255,9 +255,9 @@ class HotProtocol(HttpToolsProtocol):
         if overload is not None and overload.standing and self._turned_away(head, overload):
             return
         route = head.route
-        counter, tracer = route.counter, route.counter.tracer
+        counter = route.counter
         asked = HotRequest(self, head, OPEN)
-        if tracer is not None and (span := tracer.begin(head.headers, counter.capability.name, route.operation)):
+        if head.watch is not None and (span := head.watch()):
             asked.span, asked.trace_id = span, span.trace_id
         self._line.append(asked)
         try:

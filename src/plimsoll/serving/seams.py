@@ -8,7 +8,7 @@ beside. The other two see a turn's questions at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from plimsoll.kernel import access
@@ -154,13 +154,17 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Watches some of the requests. A server without one has None in its place: one comparison a request."""
+    """Watches some of the requests. A server without one has None in its place."""
 
     def begin(self, headers: Headers, capability: str, operation: str) -> Span | None:
         """A span if this request is watched: as ``traceparent`` says (W3C Trace Context), else by sampling.
 
         ``operation`` is the route's template, never a path that a caller made up.
         """
+        ...
+
+    def watch(self, headers: Headers, capability: str, operation: str) -> Callable[[], Span | None]:
+        """``begin`` for requests that all have these headers: a connection's, one after the other."""
         ...
 
 

@@ -1,9 +1,10 @@
 """Traces of some of the requests, sent to an OpenTelemetry collector over OTLP/HTTP.
 
 A caller that is traced decides for its requests (parent-based); of the others a share is, drawn independently. A request
-that is not watched costs a look for its ``traceparent``. Attributes follow the HTTP and RPC semantic conventions for
-servers (https://opentelemetry.io/docs/specs/semconv/http/http-spans/, stable since 1.23); no input, output or credential
-is one. Spans wait in a bounded queue, and what a collector cannot take is dropped and counted by the library.
+that is not watched costs a subtraction: its ``traceparent`` is looked for once a head. Attributes follow the HTTP and
+RPC semantic conventions for servers (https://opentelemetry.io/docs/specs/semconv/http/http-spans/, stable since 1.23);
+no input, output or credential is one. Spans wait in a bounded queue, and what a collector cannot take is dropped and
+counted by the library.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from plimsoll import __version__
@@ -22,12 +24,16 @@ from plimsoll.serving.traceparent import Parent, parent_of, written
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Span as Recorded
+    from opentelemetry.trace import SpanContext
 
     from plimsoll.settings import Tracing
 
+_Staged = Callable[[str, "SpanContext", int, int], None]
+"""(name, the span it is in, when it began, when it ended, in ns since the epoch) → sent."""
 _QUEUE = 4_096
 _TOGETHER = 512
 _EVERY_MS = 2_000
@@ -51,17 +57,24 @@ class OtlpTracer:
         scheme: str = "http",
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self._provider = _provider(_exporter(endpoint, timeout_s), service)
+        self._provider, self._processor = _provider(_exporter(endpoint, timeout_s), service)
         self._tracer = self._provider.get_tracer("plimsoll", __version__)
+        self._scope = _scope()
         self._scheme = scheme
         self._drawn = Drawn(share, draw)
 
     def begin(self, headers: Headers, capability: str, operation: str) -> ServerSpan | None:
         """A span if the caller's is sampled, or it has none and this one is drawn."""
+        return self.watch(headers, capability, operation)()
+
+    def watch(self, headers: Headers, capability: str, operation: str) -> Callable[[], ServerSpan | None]:
+        """What ``begin`` says, from a look at the headers that is taken once."""
         parent = parent_of(headers)
-        if not (self._drawn.hit() if parent is None else parent.sampled):
-            return None
-        return self._begun(parent, headers, capability, operation)
+        begun = partial(self._begun, parent, headers, capability, operation)
+        if parent is not None:
+            return begun if parent.sampled else _unwatched
+        hit = self._drawn.hit
+        return lambda: begun() if hit() else None
 
     def _begun(self, parent: Parent | None, headers: Headers, capability: str, operation: str) -> ServerSpan:
         from opentelemetry.trace import SpanKind
@@ -75,7 +88,32 @@ class OtlpTracer:
             attributes=attributes,
             start_time=began_ns,
         )
-        return ServerSpan(self._tracer, span, began_ns, is_http=operation.startswith("/"))
+        return ServerSpan(self._staged, span, began_ns, is_http=operation.startswith("/"))
+
+    def _staged(self, name: str, parent: SpanContext, began_ns: int, ended_ns: int) -> None:
+        """A span that is over and has nothing but a name: it needs none of what a span can do while it lasts, which is
+        four fifths of what one costs."""
+        from opentelemetry.sdk.trace import ReadableSpan
+        from opentelemetry.trace import SpanContext
+
+        context = SpanContext(
+            trace_id=parent.trace_id,
+            span_id=self._provider.id_generator.generate_span_id(),
+            is_remote=False,
+            trace_flags=parent.trace_flags,
+            trace_state=parent.trace_state,
+        )
+        self._processor.on_end(
+            ReadableSpan(
+                name,
+                context,
+                parent,
+                self._provider.resource,
+                start_time=began_ns,
+                end_time=ended_ns,
+                instrumentation_scope=self._scope,
+            )
+        )
 
     def close(self) -> None:
         """Send what waits, within the timeout, and stop."""
@@ -98,11 +136,11 @@ def open_tracer(settings: Tracing, *, scheme: str = "http") -> OtlpTracer | None
 class ServerSpan:
     """One watched request."""
 
-    __slots__ = ("_began_ns", "_is_http", "_span", "_tracer", "trace_id", "traceparent")
+    __slots__ = ("_began_ns", "_context", "_is_http", "_span", "_staged", "trace_id", "traceparent")
 
-    def __init__(self, tracer: Any, span: Recorded, began_ns: int, *, is_http: bool) -> None:
-        context = span.get_span_context()
-        self._tracer, self._span, self._began_ns, self._is_http = tracer, span, began_ns, is_http
+    def __init__(self, staged: _Staged, span: Recorded, began_ns: int, *, is_http: bool) -> None:
+        self._context = context = span.get_span_context()
+        self._staged, self._span, self._began_ns, self._is_http = staged, span, began_ns, is_http
         self.trace_id = f"{context.trace_id:032x}"
         self.traceparent = written(context.trace_id, context.span_id)
 
@@ -111,17 +149,11 @@ class ServerSpan:
         at_ns = self._began_ns
         for stage, spent_us in zip(STAGES, stages_us, strict=False):
             if spent_us > 0:
-                self.stage(stage, at_ns, at_ns + spent_us * 1_000)
+                self._staged(stage, self._context, at_ns, at_ns + spent_us * 1_000)
                 at_ns += spent_us * 1_000
         now_ns = now_ns or time.time_ns()
         if stages_us and now_ns > at_ns:
-            self.stage("record", at_ns, now_ns)
-
-    def stage(self, name: str, began_ns: int, ended_ns: int) -> None:
-        from opentelemetry.trace import set_span_in_context
-
-        child = self._tracer.start_span(name, context=set_span_in_context(self._span), start_time=began_ns)
-        child.end(ended_ns)
+            self._staged("record", self._context, at_ns, now_ns)
 
     def end(self, status: int) -> None:
         """The response has left. ``status`` is HTTP's, over gRPC what it would be there."""
@@ -193,7 +225,17 @@ def _exporter(endpoint: str, timeout_s: float) -> SpanExporter:
     return OTLPSpanExporter(endpoint=endpoint, timeout=timeout_s)
 
 
-def _provider(exporter: SpanExporter, service: str) -> TracerProvider:
+def _unwatched() -> None:
+    """For requests whose caller says that they are not."""
+
+
+def _scope() -> InstrumentationScope:
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+    return InstrumentationScope("plimsoll", __version__)
+
+
+def _provider(exporter: SpanExporter, service: str) -> tuple[TracerProvider, SpanProcessor]:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -201,12 +243,11 @@ def _provider(exporter: SpanExporter, service: str) -> TracerProvider:
 
     resource = Resource.create({"service.name": service, "service.version": __version__})
     provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(
-        BatchSpanProcessor(
-            exporter,
-            max_queue_size=_QUEUE,
-            max_export_batch_size=_TOGETHER,
-            schedule_delay_millis=_EVERY_MS,
-        )
+    processor = BatchSpanProcessor(
+        exporter,
+        max_queue_size=_QUEUE,
+        max_export_batch_size=_TOGETHER,
+        schedule_delay_millis=_EVERY_MS,
     )
-    return provider
+    provider.add_span_processor(processor)
+    return provider, processor

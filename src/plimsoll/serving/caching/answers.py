@@ -53,7 +53,9 @@ class AnswerCache:
     def find(self, keys: Sequence[bytes]) -> list[Answer | None]:
         """What is kept, in order. Whoever finds None asks, and must then ``keep`` the answer or ``give_up`` the key."""
         kept = self._answers.get(keys)
-        found = [None if one is None else one.answer for one in kept] if any(kept) else [None] * len(keys)
+        found: list[Answer | None] = [None] * len(keys)
+        if any(kept):
+            found = [None if one is None else one.answer for one in kept]
         missing = [i for i, answer in enumerate(found) if answer is None]
         waited = 0
         if missing:
