@@ -95,15 +95,21 @@ def _all_whole(column: Column) -> bool:
 
 def text_of(value: Any) -> str | None:
     """Text, as SQL writes it; whole numbers alike whether they came as 5 or as 5.0."""
+    if type(value) is float:  # how most come that are no text
+        return str(int(value)) if value.is_integer() else None if value != value else str(value)
     if isinstance(value, str):
         return str(value)
     if value is None or value != value:
         return None
-    if isinstance(value, bool | np.bool):
+    if isinstance(value, _TRUTHS):
         return "true" if value else "false"
-    if isinstance(value, float | np.floating) and float(value).is_integer():
+    if isinstance(value, _FLOATS) and float(value).is_integer():
         return str(int(value))
     return str(value)
+
+
+_TRUTHS = (bool, np.bool)  # made once: a union that is written where it is asked costs more than all else of a value
+_FLOATS = (float, np.floating)
 
 
 def texts(column: Column) -> list[str | None]:

@@ -146,7 +146,7 @@ class LoadedRelease:
             return PackedRows(batch.packed)
         own = self._own(batch)
         if own is not None and not self.join.looks_up:
-            return own
+            return np.ascontiguousarray(own)
         if len(batch) == 1:  # the same bits, without the cost of columns
             return self.join.row(batch.inputs[0], batch.asked_at_us[0], ages, own).reshape(1, -1)
         return self.join.rows(batch.inputs, batch.asked_at_us, ages, own)
@@ -157,7 +157,7 @@ class LoadedRelease:
         if not (batch.packed and numbers and batch.columns[: len(numbers)] == numbers):
             return None
         sent = np.frombuffer(b"".join(batch.packed), np.float32).reshape(len(batch), -1)
-        return np.ascontiguousarray(sent[:, : len(numbers)])
+        return sent[:, : len(numbers)]
 
     def predict(self, seen: Matrix | PackedRows) -> Scores:
         if isinstance(seen, PackedRows):
