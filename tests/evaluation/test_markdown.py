@@ -33,12 +33,22 @@ def everything(days: Any) -> dict[str, Any]:
     seen = measure(["log_loss", "auc"], **given)
     found = evidence(seen, ASKED, release="r" * 64, comparators={"champion": "c" * 64})
     verdict = judge(found, Policy(), NOW)
-    case = Case(unit="<u|1>", asked_at="2013-01-02 08:00", said=0.9, happened="0", loss=2.3, others={"champion": 0.2})
+    case = Case(
+        place=3, unit="<u|1>", asked_at="2013-01-02 08:00", said=0.9, happened="0", loss=2.3, others={"champion": 0.2},
+        because=(("rain_mm", -0.25),),
+    )  # fmt: skip
     group = Group(conditions=("rain = 1",), rows=7, share=0.7, share_of_all=0.1, lift=7.0, cases=(case,))
     told = {"rows": 900, "share": 0.15, "inside": 0.6, "elsewhere": 0.5, "difference": 0.1, "blocks": 7}
     segment = Segment(conditions=("origin = EWR", "rain | <b>"), low=0.02, confirmed=True, **told)
     failures = Failures(
-        rows=10, of=500, from_loss=1.2, share_of_loss=0.25, unit="log_loss", worst=(case,), groups=(group,)
+        rows=10,
+        of=500,
+        from_loss=1.2,
+        share_of_loss=0.25,
+        unit="log_loss",
+        worst=(case,),
+        groups=(group,),
+        parts_in="log-odds",
     )
     groups = fairness(
         "equal_opportunity_difference",
@@ -105,6 +115,7 @@ def test_it_says_everything_that_the_report_shows(everything: Any) -> None:
     ):  # fmt: skip
         assert f"<details><summary>{said}" in text, said
     assert text.count("<details>") == text.count("</details>")
+    assert "moved most by, log-odds" in text and "rain\\_mm −0.2500" in text
 
 
 def test_each_requirement_has_its_numbers_its_comparator_and_a_sentence(everything: Any) -> None:

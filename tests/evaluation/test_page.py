@@ -158,7 +158,9 @@ def test_a_shift_says_how_far_the_answers_moved(days: Any) -> None:
 
 def test_the_worst_rows_are_shown_to_a_person(found: Any, verdict: Verdict) -> None:
     """With their ids, escaped, and what was said instead; without an examination there is no such section."""
-    case = Case(unit="<u1>", asked_at="2013-01-02 08:00", said=0.9, happened="0", loss=2.3, others={"champion": 0.2})
+    case = Case(
+        place=7, unit="<u1>", asked_at="2013-01-02 08:00", said=0.9, happened="0", loss=2.3, others={"champion": 0.2}
+    )
     group = Group(conditions=("rain = 1",), rows=7, share=0.7, share_of_all=0.1, lift=7.0, cases=(case,))
     rest = Group(conditions=(), rows=3, share=0.3, share_of_all=0.9, lift=None, cases=(case,))
     seen = Failures(

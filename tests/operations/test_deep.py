@@ -20,6 +20,7 @@ from plimsoll.operations.deep.keeping import keep, parts_of
 from plimsoll.operations.deep.running import evaluate
 from plimsoll.operations.deep.variant import Variant, answers_of
 
+from .boosting_code import boosting
 from .feeds import demand, demand_on_channel
 from .training_code import COUNTED, counting, imputing
 
@@ -131,6 +132,26 @@ def test_it_is_kept_and_shown_in_the_releases_report(place: Any, fed: Capability
     place.clock.move_to(place.clock.now() + timedelta(days=9_000))
     collect_garbage(place.yard, delete=True)
     assert all(place.objects.get(digest) for digest in parts_of(place.catalog, row).values())
+
+
+def test_trees_are_told_by_shapley_values_and_others_by_what_dealing_costs(place: Any, fed: Capability) -> None:
+    """Each is called what it is; the feature that the outcome rests on comes first in both."""
+    for train, method in ((boosting, "shapley"), (imputing, "permutation")):
+        row = released(place, fed.variant(train=train))
+        found = evaluate(fed.variant(train=train), place.yard, row, ["attribution"], quiet)["attribution"].attribution
+        first = max((a for a in found if a.of == "feature"), key=lambda a: a.size or 0.0)
+        assert {a.method for a in found} == {method} and first.name == "price_eur" and first.low > 0
+    assert "gives no Shapley values" in found[0].why
+
+
+def test_a_report_says_what_moved_the_worst_rows(place: Any, fed: Capability) -> None:
+    """Three features each, where the model is made of trees; nothing where it is not."""
+    pages = {}
+    for train in (boosting, imputing):
+        row = released(place, fed.variant(train=train))
+        pages[train] = place.objects.get(row.report).decode()
+    assert "moved most by, log-odds" in pages[boosting] and "price_eur&nbsp;" in pages[boosting]
+    assert "moved most by" not in pages[imputing]
 
 
 def test_what_cannot_be_compared_is_said(place: Any, orders: Capability) -> None:

@@ -104,16 +104,26 @@ def _worst(found: Failures) -> Section:
             if g.conditions
         ),
         "",
-        *_cases(found.worst),
+        *_cases(found.worst, found.parts_in),
     ]
     return Section(f"Where it is most wrong: the worst {len(found.worst)} rows, and what such rows share", lines)
 
 
-def _cases(cases: Sequence[Case]) -> list[str]:
+def _cases(cases: Sequence[Case], parts_in: str) -> list[str]:
     others = list(cases[0].others) if cases else []
+    told = any(c.because for c in cases)
+    moved = [f"moved most by, {parts_in}".rstrip(", ")] if told else []
     rows = [
-        [c.unit or "–", c.asked_at, number(c.said), *map(number, c.others.values()), c.happened, number(c.loss)]
+        [
+            c.unit or "–",
+            c.asked_at,
+            number(c.said),
+            *map(number, c.others.values()),
+            c.happened,
+            number(c.loss),
+            *(["; ".join(f"{name} {signed(part)}" for name, part in c.because)] if told else []),
+        ]
         for c in cases
     ]
-    heads = ("row", "asked at (UTC)", "said", *(f"{who} said" for who in others), "happened", "loss")
-    return table_of(heads, rows, right=heads[2:])
+    heads = ("row", "asked at (UTC)", "said", *(f"{who} said" for who in others), "happened", "loss", *moved)
+    return table_of(heads, rows, right=heads[2 : len(heads) - len(moved)])

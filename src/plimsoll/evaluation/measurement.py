@@ -165,15 +165,16 @@ def measure_one(
         slice=name,
         rows=len(rows),
         missing=int((~rows.known).sum()),
-        value=_finite(seen.value),
-        estimate=_finite(interval.estimate),
-        low=_finite(interval.low),
-        high=_finite(interval.high),
+        value=finite(seen.value),
+        estimate=finite(interval.estimate),
+        low=finite(interval.low),
+        high=finite(interval.high),
         blocks=seen.blocks,
         judged=judged,
         note=note or seen.waits_for or interval.problem,
     )
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """``value`` rounded to what is kept of it; None where it is no number, or has no end."""
     return rounded(float(value)) if math.isfinite(value) else None

@@ -13,6 +13,7 @@ from plimsoll.lazy import names_of
 
 if TYPE_CHECKING:
     from plimsoll.models.code import CodeModel, code_model
+    from plimsoll.models.contribution import Contributions, contributions, is_made_of_trees, leaves_of
     from plimsoll.models.engine import Engine, PythonEngine
     from plimsoll.models.engines import Adapter, adapter_for, is_code, kind_of, open_engine
     from plimsoll.models.engines.onnx_graph import OnnxEngine
@@ -27,6 +28,7 @@ _HOMES = {
     "UNMEASURED": "warmth",
     "Adapter": "engines",
     "CodeModel": "code",
+    "Contributions": "contribution",
     "Engine": "engine",
     "Guarded": "guard",
     "OnnxEngine": "engines.onnx_graph",
@@ -37,8 +39,11 @@ _HOMES = {
     "adapter_for": "engines",
     "check_golden": "golden",
     "code_model": "code",
+    "contributions": "contribution",
     "golden_rows": "golden",
     "is_code": "engines",
+    "is_made_of_trees": "contribution",
+    "leaves_of": "contribution",
     "kind_of": "engines",
     "open_engine": "engines",
     "open_model": "opening",
@@ -52,6 +57,7 @@ __all__ = [
     "UNMEASURED",
     "Adapter",
     "CodeModel",
+    "Contributions",
     "Engine",
     "Guarded",
     "OnnxEngine",
@@ -62,9 +68,12 @@ __all__ = [
     "adapter_for",
     "check_golden",
     "code_model",
+    "contributions",
     "golden_rows",
     "is_code",
+    "is_made_of_trees",
     "kind_of",
+    "leaves_of",
     "open_engine",
     "open_model",
     "package",

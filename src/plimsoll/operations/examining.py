@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
+from plimsoll.errors import UsageError
 from plimsoll.evaluation.suite.behaviour import Behaved
 from plimsoll.evaluation.suite.bins import Binned, binned
 from plimsoll.evaluation.suite.examination import Examination, losses_of
-from plimsoll.evaluation.suite.failures import Rows, failures
+from plimsoll.evaluation.suite.failures import Failures, Rows, because, failures, places
 from plimsoll.evaluation.suite.fairness import Fairness
 from plimsoll.evaluation.suite.weak import Weak, weak_segments
+from plimsoll.kernel.digest import rounded
+from plimsoll.models import contributions, is_made_of_trees
 from plimsoll.operations.bench import numbered
 from plimsoll.operations.building import Built
 from plimsoll.operations.measuring import Scored
+from plimsoll.operations.yard import Yard
 
 
 def examined(
@@ -26,6 +30,7 @@ def examined(
     answers: Scored | None,
     came: tuple[Behaved, ...],
     groups: tuple[Fairness, ...],
+    yard: Yard,
 ) -> Examination | None:
     """What a report shows beside the measures; None where nothing may be measured."""
     if answers is None:
@@ -45,9 +50,32 @@ def examined(
     return Examination(
         behaviours=came,
         groups=groups,
-        failures=failures(losses, metric, parts, rows),
+        failures=_because(built, answers, failures(losses, metric, parts, rows), yard),
         weak=_weak(capability, answers, metric, losses, parts),
     )
+
+
+MOST_LEAVES, BACKGROUND, SHOWN = 50_000, 2_000, 3
+"""A larger forest is left to a deep evaluation. Rows by which what is not known is averaged over. Features of a row."""
+
+
+def _because(built: Built, answers: Scored, found: Failures | None, yard: Yard) -> Failures | None:
+    """With the features that moved each answer most, where the model is made of trees."""
+    model = yard.objects.get(built.manifest.artifacts["model"])
+    if found is None or not is_made_of_trees(model, most_leaves=MOST_LEAVES):
+        return found
+    rows, shown = answers.rows, places(found)
+    step = -(-len(rows) // BACKGROUND)
+    try:
+        parts = contributions(model, rows.X[shown], rows.X[::step])
+    except UsageError:  # trees, and something after them: there is nothing to tell
+        return found
+    happened = rows.y[shown].astype(np.int64) if parts.values.shape[1] > 1 else np.zeros(len(shown), dtype=np.int64)
+    told = {}
+    for place, output, values in zip(shown, happened.tolist(), parts.values, strict=True):
+        largest = np.argsort(-np.abs(values[output]), kind="stable")[:SHOWN]
+        told[place] = tuple((rows.names[f], rounded(float(values[output, f]))) for f in largest.tolist())
+    return because(found, told, parts.unit)
 
 
 def _weak(

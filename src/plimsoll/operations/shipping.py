@@ -121,7 +121,7 @@ def _judged(
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:
         yard.say("drawing the report")
-    looked = examined(capability, built, answers, (*came, *gold), groups) if with_report else None
+    looked = examined(capability, built, answers, (*came, *gold), groups, yard) if with_report else None
     page = _report(capability, built, answers, seen, verdict, found, before, yard, label, looked) if with_report else ""
     yard.catalog.set_gate(release, msgspec.to_builtins(verdict), page)
     decision = gated(before, release, verdict, found, label=label)

@@ -28,10 +28,11 @@ def evaluate(
     ] = None,
     shared: Shared = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """What missing and noisy inputs do to a release, what each feature is worth, and what another training changes.
+    """What missing and noisy inputs do to a release, what each feature is worth, what another training changes, and what the
+    answers rest on.
 
-    Parts: robustness, ablation, stability. Minutes for a large release; killed, it goes on where it was, and what is known
-    is not made again. It becomes part of the release's report. Without --deep or --only it shows what is known.
+    Parts: robustness, ablation, stability, attribution. Minutes for a large release; killed, it goes on where it was, and what
+    is known is not made again. It becomes part of the release's report. Without --deep or --only it shows what is known.
 
     Example: plimsoll evaluate v1 --deep
     """
@@ -61,7 +62,7 @@ def evaluate(
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(written(known, title=f"{capability.name} {row.label}, evaluated deeply"), encoding="utf-8")
-    shared.answer(_document(row, known, report), lambda console, _: _page(console, row, known, report))
+    shared.answer(_document(row, known, report), lambda console, _: _page(console, row, known, parts or PARTS, report))
     return 0
 
 
@@ -82,7 +83,7 @@ def _document(row: ReleaseRow, known: Any, report: str) -> dict[str, Any]:
     return {"release": row.digest, "label": row.label, "report": report, **msgspec.to_builtins(known)}
 
 
-def _page(console: Console, row: ReleaseRow, known: Any, report: str) -> None:
+def _page(console: Console, row: ReleaseRow, known: Any, parts: tuple[str, ...], report: str) -> None:
     from plimsoll.cli.page import escaped, heading, table
     from plimsoll.evaluation.deep.words import basis, sections
     from plimsoll.kernel.digest import short
@@ -92,7 +93,7 @@ def _page(console: Console, row: ReleaseRow, known: Any, report: str) -> None:
         console.print(f"nothing is known yet: [bold]plimsoll evaluate {short(row.digest)} --deep[/bold]")
     else:
         console.print(escaped(basis(known)), soft_wrap=True)
-    for found in sections(known):
+    for found in (s for s in sections(known) if s.part in parts):
         heading(console, found.title)
         for said in found.says:
             console.print(escaped(said), soft_wrap=True)

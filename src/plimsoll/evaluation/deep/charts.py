@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from plimsoll.evaluation.deep.attribution import Attributed
 from plimsoll.evaluation.deep.document import Deep
 from plimsoll.evaluation.deep.loss import Loss
 from plimsoll.evaluation.deep.perturbation import how
-from plimsoll.evaluation.deep.words import by_kind, ranked
-from plimsoll.evaluation.look import BLUE, GREY, OCHRE, level
-from plimsoll.evaluation.spans import spans
+from plimsoll.evaluation.deep.words import by_kind, largest, ranked
+from plimsoll.evaluation.look import BLUE, GREY, OCHRE, data, level
+from plimsoll.evaluation.spans import WIDE, spans
 from plimsoll.kernel.figure import share
 
-MOST = 16
+BETWEEN = "#c3c8cc"
+"""Between the colours of low and high."""
+FEATURES, MOST = 14, 16
 """Troubles in a plot: those that cost most. The table has all."""
 
 
@@ -25,6 +29,8 @@ def charts(deep: Deep) -> Iterator[tuple[str, Any]]:
         yield "ablation", drawn
     if any(c.flips is not None and c.flips.low is not None for c in deep.stability):
         yield "stability", _stability(deep)
+    if drawn := _attribution(deep):
+        yield "attribution", drawn
 
 
 def _robustness(deep: Deep) -> Any:
@@ -57,6 +63,53 @@ def _stability(deep: Deep) -> Any:
     ]
     names = [c.name for c in deep.stability]
     return spans(values, order=names, title="decisions that differ, share of the rows")
+
+
+def _attribution(deep: Deep) -> Any:
+    features = largest(deep, "feature")[:FEATURES]
+    if any(a.points for a in features):
+        return _swarm(features)
+    values = [
+        {"name": a.name, "who": "", "mean": a.size, "low": a.low, "high": a.high, "judged": True}
+        for a in features
+        if a.low is not None and a.high is not None
+    ]
+    names = [a.name for a in features]
+    lines = [level(0.0, vertical=True)]
+    return spans(values, order=names, title=features[0].unit, lines=lines) if values else None
+
+
+def _swarm(features: Sequence[Attributed]) -> Any:
+    """A row of dots a feature: where many have the same part they stand side by side."""
+    import altair as alt
+
+    spread = max(abs(part) for a in features for _, part in a.points) or 1.0
+    values = [point for a in features for point in _dodged(a, spread)]
+    names = [a.name for a in features]
+    colour = alt.Color(
+        "value:Q",
+        scale=alt.Scale(domain=[0, 0.5, 1], range=[BLUE, BETWEEN, OCHRE], interpolate="rgb"),
+        legend=None,
+    )
+    title = f"part in the answer, {features[0].unit or 'in the unit of the label'}"
+    base = alt.Chart(data(values)).encode(
+        x=alt.X("part:Q", title=title, axis=alt.Axis(orient="top")),
+        y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(grid=False, labelLimit=300)),
+        yOffset=alt.YOffset("aside:Q", scale=alt.Scale(domain=[-1, 1])),
+    )
+    known = base.mark_circle(size=16, opacity=0.85).encode(color=colour).transform_filter("datum.value !== null")
+    others = base.mark_circle(size=16, opacity=0.7, color=GREY).transform_filter("datum.value === null")
+    return alt.layer(level(0.0, vertical=True), others, known).properties(width=WIDE, height=alt.Step(24))
+
+
+def _dodged(a: Attributed, spread: float) -> Iterator[dict[str, Any]]:
+    """The points, each as far from the line as there are others at its place before it."""
+    seen: Counter[int] = Counter()
+    for value, part in a.points:
+        at = round(100 * part / spread)
+        n, seen[at] = seen[at], seen[at] + 1
+        aside = (n + 1) // 2 * (1 if n % 2 else -1) / 8
+        yield {"name": a.name, "part": part, "value": value, "aside": max(-0.9, min(0.9, aside))}
 
 
 def _forest(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.evaluation.deep.loss import Answered, Loss, loss
+from plimsoll.evaluation.measurement import finite
 from plimsoll.kernel.digest import rounded
 from plimsoll.stats import Metric
 from plimsoll.stats.disagreement import decisions, difference
@@ -100,8 +101,7 @@ def _spearman(a: Floats, b: Floats) -> float:
 
 
 def _rate(interval: Any) -> Rate:
-    low, high = (rounded(v) if math.isfinite(v) else None for v in (interval.low, interval.high))
-    return Rate(share=rounded(interval.estimate), low=low, high=high)
+    return Rate(share=rounded(interval.estimate), low=finite(interval.low), high=finite(interval.high))
 
 
 def _worst(differs: Floats, slices: Mapping[str, NDArray[Any]], *, shown: int = 5) -> list[Slice]:

@@ -6,11 +6,12 @@ from typing import Literal
 
 import msgspec
 
+from plimsoll.evaluation.deep.attribution import Attributed
 from plimsoll.evaluation.deep.churn import Churn
 from plimsoll.evaluation.deep.loss import Loss
 from plimsoll.evaluation.deep.robustness import Target
 
-PARTS = ("robustness", "ablation", "stability")
+PARTS = ("robustness", "ablation", "stability", "attribution")
 """In the order in which they are made and shown."""
 
 
@@ -36,6 +37,7 @@ class Deep(msgspec.Struct, frozen=True, kw_only=True):
     robustness: tuple[Target, ...] = ()
     ablation: tuple[Ablated, ...] = ()
     stability: tuple[Churn, ...] = ()
+    attribution: tuple[Attributed, ...] = ()
     skipped: dict[str, str] = {}
 
     @property

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.errors import PlimsollError, UsageError
-from plimsoll.evaluation.measurement import Measure, measure_one
+from plimsoll.evaluation.measurement import Measure, finite, measure_one
 from plimsoll.evaluation.rows import rowset
 from plimsoll.kernel.digest import rounded
-from plimsoll.stats import Metric
+from plimsoll.stats import Metric, t_interval
 
 Floats = NDArray[np.float64]
 _ITSELF = "itself"
+ERROR = 0.025
+"""Of each bound: a two-sided 95 % interval, for people. Nothing is decided on it."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,18 +74,28 @@ def level(metric: Metric, answered: Answered) -> Loss:
     )
 
 
-def loss(metric: Metric, answered: Answered, scores: Floats) -> Loss:
-    """What ``scores`` of the same rows lose against the release's own."""
-    m = _measured(metric, answered, scores, against=_ITSELF)
+def loss(metric: Metric, answered: Answered, *answers: Floats) -> Loss:
+    """What other answers to the same rows lose against the release's own; of several, the mean of them."""
+    found = [_measured(metric, answered, scores, against=_ITSELF) for scores in answers]
+    levels = [_measured(metric, answered, scores, against="").value for scores in answers]
+    means = np.mean([[block.mean for block in m.blocks] for m in found], axis=0)
+    interval = t_interval(means.tolist(), alpha_low=ERROR, alpha_high=ERROR)
     return Loss(
         metric=metric.name,
         unit=metric.unit,
-        value=_measured(metric, answered, scores, against="").value,
-        worse_by=m.estimate,
-        low=m.low,
-        high=m.high,
-        blocks=len(m.blocks),
-        note=m.note,
+        value=None if None in levels else rounded(float(np.mean([v for v in levels if v is not None]))),
+        worse_by=finite(interval.estimate),
+        low=finite(interval.low),
+        high=finite(interval.high),
+        blocks=len(means),
+        note=found[0].note or interval.problem,
+    )
+
+
+def nothing_lost(metric: Metric, note: str) -> Loss:
+    """Where nothing could be measured, and why."""
+    return Loss(
+        metric=metric.name, unit=metric.unit, value=None, worse_by=None, low=None, high=None, blocks=0, note=note
     )
 
 

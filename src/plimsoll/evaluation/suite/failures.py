@@ -32,14 +32,17 @@ LEAST_SHARE = 0.05
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: who, when, what was said (by the release, and by whom it is compared with) and what happened."""
+    """One row: who, when, what was said (by the release, and by whom it is compared with) and what happened. ``place``: its
+    number among the gate's rows. ``because``: the features that moved the answer most, and by how much."""
 
+    place: int
     unit: str
     asked_at: str
     said: float
     happened: str
     loss: float
     others: dict[str, float] = {}
+    because: tuple[tuple[str, float], ...] = ()
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +58,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 class Failures(msgspec.Struct, frozen=True, kw_only=True):
     """``rows`` worst of ``of`` labelled rows, whose loss (``unit``) is ``from_loss`` or more, and makes up
-    ``share_of_loss`` of all loss; ``worst`` are the very worst, ``groups`` what they share."""
+    ``share_of_loss`` of all loss; ``worst`` are the very worst, ``groups`` what they share. ``parts_in``: the unit of what
+    moved the answers, where it is known."""
 
     rows: int
     of: int
@@ -64,6 +68,7 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     worst: tuple[Case, ...]
     groups: tuple[Group, ...]
+    parts_in: str = ""
 
 
 class Rows(NamedTuple):
@@ -93,9 +98,24 @@ def failures(
         from_loss=rounded(float(losses[order[-1]])),
         share_of_loss=rounded(float(losses[order].sum()) / total) if total > 0 else 0.0,
         unit=unit,
-        worst=tuple(_case(i, losses, rows) for i in order[:shown]),
+        worst=tuple(_case(i, losses, rows) for i in order[:shown].tolist()),
         groups=tuple(_groups(order, known, losses, features, rows, each)),
     )
+
+
+def places(found: Failures) -> list[int]:
+    """The rows that are shown, by their number among the gate's."""
+    return sorted({case.place for cases in (found.worst, *(g.cases for g in found.groups)) for case in cases})
+
+
+def because(found: Failures, parts: Mapping[int, tuple[tuple[str, float], ...]], unit: str) -> Failures:
+    """With what moved each answer most, by the row's number; ``unit``: of these parts."""
+
+    def told(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        return tuple(msgspec.structs.replace(case, because=parts.get(case.place, ())) for case in cases)
+
+    groups = tuple(msgspec.structs.replace(group, cases=told(group.cases)) for group in found.groups)
+    return msgspec.structs.replace(found, worst=told(found.worst), groups=groups, parts_in=unit)
 
 
 def _groups(order: Any, known: Any, losses: Floats, features: Binned, rows: Rows, each: int) -> list[Group]:
@@ -127,7 +147,7 @@ def _group(
         share=rounded(share),
         share_of_all=rounded(every),
         lift=rounded(share / every) if conditions and every else None,
-        cases=tuple(_case(i, losses, rows) for i in inside[:each]),
+        cases=tuple(_case(i, losses, rows) for i in inside[:each].tolist()),
     )
 
 
@@ -165,6 +185,7 @@ def _case(i: int, losses: Floats, rows: Rows) -> Case:
     else:
         happened = figure(label)
     return Case(
+        place=i,
         unit=rows.units[i],
         asked_at=str(rows.asked_at[i].astype("datetime64[m]")).replace("T", " "),
         said=_said(rows.scores, i, label),

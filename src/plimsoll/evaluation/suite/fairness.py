@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.errors import UsageError
-from plimsoll.evaluation.measurement import CONFIDENCE, OTHER, Measure
+from plimsoll.evaluation.measurement import CONFIDENCE, OTHER, Measure, finite
 from plimsoll.evaluation.rows import Rowset, rowset
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block
@@ -60,7 +60,7 @@ def fairness(
     return Fairness(
         metric=metric,
         by=by,
-        value=_finite(worst_over_groups(metric, cut.scores, cut.labels, kept, len(names))),
+        value=finite(worst_over_groups(metric, cut.scores, cut.labels, kept, len(names))),
         groups=tuple(_rate(metric, rows, codes == g, name, g < len(names)) for g, name in enumerate(everybody)),
         pairs=tuple(pairs) if pairs else (_nothing(metric, by, len(names), minimum, rows),),
     )
@@ -99,10 +99,10 @@ def _measure(
         slice=f"{by}={names[pair.high]} against {names[pair.low]}{rate}",
         rows=int(both.sum()),
         missing=int(missing.sum()),
-        value=_finite(float(pair.middle.mean())),
-        estimate=_finite(interval.estimate),
-        low=_finite(interval.low),
-        high=_finite(interval.high),
+        value=finite(float(pair.middle.mean())),
+        estimate=finite(interval.estimate),
+        low=finite(interval.low),
+        high=finite(interval.high),
         blocks=blocks,
         note=interval.problem,
     )
@@ -154,7 +154,3 @@ def _gap(measure: Measure) -> float:
     """The widest first: the largest difference, the smallest ratio."""
     value = measure.value or 0.0
     return value if measure.metric.endswith("_ratio") else -value
-
-
-def _finite(value: float) -> float | None:
-    return rounded(value) if np.isfinite(value) else None

@@ -33,6 +33,19 @@ class LightgbmEngine:
         raw = self._booster.predict(matrix, num_threads=1)  # its default takes every core for a single row
         return finite(shaped(np.asarray(raw), self.task), "the model")
 
+    def contributions(self, matrix: Matrix) -> Scores:
+        """(rows, outputs, features + 1): LightGBM's own TreeSHAP of the raw score, the last of each row what is expected.
+        Raises UsageError where they do not add up to it: of linear leaves LightGBM tells the constants alone."""
+        checked(matrix, self.names)
+        raw = np.asarray(self._booster.predict(matrix, num_threads=1, raw_score=True), dtype=np.float64)
+        found = np.asarray(self._booster.predict(matrix, num_threads=1, pred_contrib=True), dtype=np.float64)
+        parts = found.reshape(len(matrix), -1, len(self.names) + 1)
+        if np.abs(parts.sum(axis=2) - raw.reshape(len(matrix), -1)).max(initial=0.0) > 1e-6 * max(
+            1.0, np.abs(raw).max()
+        ):
+            raise UsageError("its leaves are linear: what LightGBM says each feature adds is not what it answers")
+        return parts
+
 
 class _Lightgbm:
     """See :class:`plimsoll.models.engines.Adapter`."""

@@ -12,12 +12,14 @@ import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Refused, UsageError, nearest
+from plimsoll.evaluation.deep.attribution import Attributed
 from plimsoll.evaluation.deep.churn import Churn
 from plimsoll.evaluation.deep.document import PARTS, Ablated, Deep
 from plimsoll.evaluation.deep.loss import level
 from plimsoll.evaluation.deep.robustness import RATES, SPREADS, Target
 from plimsoll.kernel.ports import ReleaseRow
 from plimsoll.operations.building import code_of
+from plimsoll.operations.deep.attribution import asked, attributed
 from plimsoll.operations.deep.ground import Ground, ground
 from plimsoll.operations.deep.retraining import ablated, droppable, trained_again, trainings
 from plimsoll.operations.deep.robustness import targets, troubled
@@ -31,15 +33,18 @@ Progress = Callable[[int, int, str], None]
 
 
 class _Part(NamedTuple):
+    """What it consists of, what makes one of these (one result or several), and of what type several are."""
+
     items: Callable[[Ground], Sequence[str]]
     work: Callable[[Ground, str], Any]
-    kind: Any
+    several: Any
 
 
 _MADE = {
-    "robustness": _Part(targets, troubled, Target),
-    "ablation": _Part(lambda g: list(droppable(g)), ablated, Ablated),
-    "stability": _Part(lambda g: list(trainings(g)), trained_again, Churn),
+    "robustness": _Part(targets, troubled, tuple[Target, ...]),
+    "ablation": _Part(lambda g: list(droppable(g)), ablated, tuple[Ablated, ...]),
+    "stability": _Part(lambda g: list(trainings(g)), trained_again, tuple[Churn, ...]),
+    "attribution": _Part(asked, attributed, tuple[Attributed, ...]),
 }
 
 
@@ -65,10 +70,10 @@ def evaluate(
     )
     found = {name: msgspec.structs.replace(header, skipped={name: why}) for name, why in skipped.items()}
     for part, items in todo.items():
-        made = []
+        made: list[Any] = []
         for item in items:
             progress(done, total, f"{part}: {item}")
-            made.append(_item(base, part, item))
+            made += _item(base, part, item)
             done += 1
         found[part] = msgspec.structs.replace(header, **{part: tuple(made)})
     progress(total, total, "done")
@@ -89,7 +94,7 @@ def _items(base: Ground, parts: Sequence[str]) -> tuple[dict[str, Sequence[str]]
     return todo, skipped
 
 
-def _item(base: Ground, part: str, item: str) -> Any:
+def _item(base: Ground, part: str, item: str) -> tuple[Any, ...]:
     yard, made = base.yard, _MADE[part]
     run = step(
         yard.catalog,
@@ -104,7 +109,13 @@ def _item(base: Ground, part: str, item: str) -> Any:
             "version": VERSION,
             "environment": environment()["digest"],
         },
-        work=lambda: {"artifacts": {"item": yard.objects.put(msgspec.json.encode(made.work(base, item)))}},
+        work=lambda: {"artifacts": {"item": yard.objects.put(msgspec.json.encode(_several(made.work(base, item))))}},
         clock=yard.clock,
     )
-    return msgspec.json.decode(yard.objects.get(run.outputs["artifacts"]["item"]), type=made.kind)
+    kept = yard.objects.get(run.outputs["artifacts"]["item"])
+    found: tuple[Any, ...] = msgspec.json.decode(kept, type=made.several)
+    return found
+
+
+def _several(found: Any) -> tuple[Any, ...]:
+    return found if isinstance(found, tuple) else (found,)
