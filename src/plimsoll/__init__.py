@@ -25,6 +25,7 @@ _MODULES = {
     ),
     "features": ("Inputs", "View", "category", "hour", "number", "view", "weekday"),
     "own_metric": ("metric",),
+    "outcome_metric": ("outcome_mean", "outcome_rate", "outcome_ratio"),
     "kernel.promise": ("ErrorAmongAnswered", "WrongPerRequest"),
     "kernel.requirement": ("at_least", "at_most", "better", "equivalent", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
@@ -68,6 +69,9 @@ __all__ = [
     "minimum",
     "no_worse",
     "number",
+    "outcome_mean",
+    "outcome_rate",
+    "outcome_ratio",
     "trusted",
     "view",
     "weekday",
@@ -91,6 +95,7 @@ if TYPE_CHECKING:
     from plimsoll.kernel.requirement import at_least, at_most, better, equivalent, no_worse
     from plimsoll.kernel.rollout import Canary, Live, Shadow
     from plimsoll.kernel.verdict import Policy
+    from plimsoll.outcome_metric import outcome_mean, outcome_rate, outcome_ratio
     from plimsoll.own_metric import metric
     from plimsoll.suite import directional, golden, invariance, minimum, trusted
 

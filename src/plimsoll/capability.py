@@ -19,13 +19,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from plimsoll.data import Contract, Recorded
 from plimsoll.errors import InvalidDeclaration, UsageError, nearest
 from plimsoll.features import Inputs, View
+from plimsoll.influence import check_influence
 from plimsoll.kernel.block import length_of
 from plimsoll.kernel.promise import SENTENCES, AnswerRule, Promise, Step, check_steps
 from plimsoll.kernel.requirement import Requirement, contradictions
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
-from plimsoll.stats.metrics import METRICS, Metric, found
+from plimsoll.stats.metrics import COST, METRICS, Metric, found
 from plimsoll.stats.sequence import START
 from plimsoll.suite import Behaviour, Golden, Trusted
 
@@ -209,7 +210,8 @@ class Capability:
     name (``plimsoll.metric``). ``suite``: what the gate asks beside its requirements (``invariance``, ``directional``,
     ``minimum``, ``golden``). ``retired``: views that this declaration no longer uses but
     releases still deployed do. ``drill``: faults injected on purpose, honoured in rehearsals
-    only.
+    only. ``influences_outcome``: the answer changes what happens (a price, a ranking, an offer), so releases are compared
+    only between those who were shown the one and those who were shown the other (``influence``).
     """
 
     name: str
@@ -241,11 +243,13 @@ class Capability:
     bindings: Mapping[str, str] = field(default_factory=dict)
     retired: Sequence[View] = ()
     drill: Mapping[str, float] = field(default_factory=dict)
+    influences_outcome: bool = False
     folder: Path = field(default=Path(), compare=False)
 
     def __post_init__(self) -> None:
         _check_names(self)
         _check_requirements(self)
+        check_influence(self)
         _check_policy(self)
         _check_rollout(self)
         _check_answer(self)
@@ -292,12 +296,15 @@ class Capability:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The rollout's stages, each with its requirements: its own, or the gate's comparisons with the champion
-        (not by slice, and of metrics that are means over rows) and the operational part of ``keep``."""
+        (not by slice, and of metrics that are means over rows; none where answers change what happens) and the operational
+        part of ``keep``, in shadow without what is seen only of answers that are shown."""
         usual = tuple(r for r in self.gate if r.than in ("champion", "fallback") and not r.by and _by_row(self, r))
         compared = {(r.kind, r.metric): r for r in sorted(usual, key=lambda r: r.than == "champion")}
-        defaults = tuple(replace_than(r, "champion") for r in compared.values())
+        defaults = () if self.influences_outcome else tuple(replace_than(r, "champion") for r in compared.values())
         defaults += tuple(r for r in self.keep if r.operational)
-        return tuple(s if s.requires or s.kind == "live" else _with_requires(s, defaults) for s in self.rollout)
+        unseen = tuple(r for r in defaults if not r.definition.of_shown)
+        usual_of = {"shadow": unseen, "canary": defaults, "live": ()}
+        return tuple(s if s.requires else _with_requires(s, usual_of[s.kind]) for s in self.rollout)
 
     @property
     def trial_stages(self) -> tuple[Stage, ...]:
@@ -318,6 +325,12 @@ class Capability:
     def sliced(self) -> tuple[str, ...]:
         """The columns of the question that evidence is sliced by once the release has left the yard."""
         return tuple(sorted({r.by for r in self.watched if r.by}))
+
+    @property
+    def follows(self) -> tuple[str, ...] | None:
+        """The numbers of outcomes, besides the label, that are kept with who was shown what; None where nobody asks who was."""
+        read = {name for r in (*self.watched, *self.retrain) for name in self.definition(r.metric).reads}
+        return tuple(sorted(read - {"label", COST})) if read or self.influences_outcome else None
 
     def variant(self, **changes: Any) -> Capability:
         """This capability as another commit of it would declare it: the same name, some fields changed. Views that the
@@ -462,7 +475,7 @@ def _check_requirements(c: Capability) -> None:
         if r.operational and not _countable(c, r):
             raise InvalidDeclaration(
                 f"{c.name}: {r}: {r.metric} is counted over all answers of a release, against a limit; a stage may compare "
-                "error rates with the champion's",
+                "error rates with the champion's, and a canary what was shown",
                 hint=f'write at_most("{r.metric}", …), without by=…',
             )
     for together in (c.gate, c.keep, c.retrain, *(s.requires for s in c.rollout)):
@@ -566,13 +579,15 @@ def _requirements(c: Capability) -> tuple[Requirement, ...]:
 def _countable(c: Capability, r: Requirement) -> bool:
     """Whether what is counted can be required so: as a limit, or as a stage's comparison of what every release has."""
     in_a_stage = any(r in s.requires for s in c.rollout) and r not in (*c.gate, *c.keep, *c.retrain)
-    compared = in_a_stage and r.compares and r.than != "predecessor" and r.metric == "error_rate"
-    return not r.by and (r.kind == "at_most" or compared)
+    of_both = r.metric == "error_rate" and r.than != "predecessor"
+    of_arms = r.definition.of_shown and r.than == "champion"
+    return not r.by and (r.kind == "at_most" or (in_a_stage and r.compares and (of_both or of_arms)))
 
 
 def _by_row(c: Capability, r: Requirement) -> bool:
     """Whether blocks of live traffic can be judged by it: a mean over rows, or a count."""
-    return r.operational or c.definition(r.metric).rows is not None
+    metric = c.definition(r.metric)
+    return r.operational or metric.rows is not None or bool(metric.reads)
 
 
 def _check_policy(c: Capability) -> None:
@@ -684,9 +699,12 @@ def _check_rollout(c: Capability) -> None:
                 "rows), and keep has no errors or latency",
                 hint='add at_most("error_rate", 0.01) to keep, or a no_worse(…, than="champion") to the gate',
             )
-        in_sequence += s.deadline_blocks  # paired stages share one sequence: the canary adds to the shadow's blocks
+        before = 0 if c.influences_outcome else in_sequence
+        in_sequence = (
+            before + s.deadline_blocks
+        )  # paired stages share one sequence: the canary adds to the shadow's blocks
         needed = max(START, c.policy.start_blocks)
-        if in_sequence < needed and not all(r.operational for r in s.requires):
+        if in_sequence < needed and not all(r.by_hour for r in s.requires):
             raise InvalidDeclaration(
                 f"{c.name}: {s.name}: underpowered: by its deadline there are {in_sequence} blocks, fewer than the {needed} "
                 "that any verdict over blocks needs; it would always end inconclusive",

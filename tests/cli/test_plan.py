@@ -11,15 +11,18 @@ import msgspec
 import pytest
 
 from plimsoll.capability import load
+from plimsoll.cli.commands.plan import _stand_in
 from plimsoll.kernel.chain import Entry, Line
 from plimsoll.kernel.requirement import at_most, better, equivalent, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Block, Evidence
 from plimsoll.operations.planning.document import plan_of
 from plimsoll.operations.planning.history import History, Spread, from_ledger, key_of
+from plimsoll.outcome_metric import outcome_rate
 from plimsoll.scaffold import sample_plan, write
 
 CLOSE = no_worse("log_loss", margin=0.02, than="champion")
+ERRORS = at_most("error_rate", 0.01)
 
 
 @pytest.fixture
@@ -137,3 +140,17 @@ def test_every_kind_of_requirement_is_foreseen_or_said_not_to_be(orders: Path) -
     assert same["needs_blocks"] > close["needs_blocks"] and same["power"] < close["power"]
     assert gain["candidate"] == "one like the last" and gain["needs_blocks"] < 30 and gain["fault"] == 0.02
     assert rates["answer"] == "unknown" and "not foreseen" in rates["source"]
+
+
+def test_two_arms_are_foreseen_by_dividing_the_recorded_rows(orders: Path) -> None:
+    """As the canary will, by unit: an A/A of the very units; the share is what it learns by, and no shadow does it better."""
+    returned = outcome_rate(higher_is_better=False)
+    canary = Canary(0.5, blocks=14, requires=(no_worse(returned, margin=0.1, than="champion"),))
+    capability = load(orders).variant(
+        rollout=[Shadow(blocks=3), canary, Live()], metrics=[returned], keep=[ERRORS], influences_outcome=True
+    )
+    plan = plan_of(capability, _stand_in(capability, [r for s in capability.stages for r in s.requires]))
+    shadow, arms = (stage["requirements"] for stage in plan["stages"])
+    assert "recorded rows divided as a canary of 50% will divide them" in arms[0]["source"] and arms[0]["sd"] > 0
+    assert plan["stages"][1]["begins_at_block"] == 0 and [r["over"] for r in shadow] == ["events"]
+    assert plan["proposal"][1]["share"] == 0.5 and not any("shadow is the better tool" in said for said in plan["says"])

@@ -17,9 +17,11 @@ from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.promise import ErrorAmongAnswered
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.kernel.requirement import at_least, no_worse
+from plimsoll.kernel.requirement import at_least, at_most, no_worse
+from plimsoll.kernel.rollout import Canary, Live
 from plimsoll.operations import reproduce, ship
 from plimsoll.operations.bench import Timelines
+from plimsoll.outcome_metric import outcome_rate
 from plimsoll.store import SqlCatalog
 
 from .given import DAY, T0, deploy
@@ -71,6 +73,23 @@ def test_a_step_is_not_run_again_for_unchanged_inputs(place: Any, capability: Ca
     shipped(place, capability.variant(params={"c": 0.5}))
     shipped(place, capability.variant(seed=9))
     assert len(COUNTED) == 3
+
+
+def test_where_answers_change_what_happens_a_gate_says_what_its_rows_are_worth(
+    place: Any, capability: Capability
+) -> None:
+    """To whoever releases, and in the report; the manifest says so, too."""
+    bought, said = outcome_rate(), []
+    canary = Canary(0.5, blocks=14, requires=(no_worse(bought, margin=0.1, than="champion"),))
+    influencing = capability.variant(
+        influences_outcome=True, rollout=[canary, Live()], metrics=[bought], keep=[at_most("error_rate", 0.01)]
+    )
+    found = ship(influencing, replace(place.yard, say=said.append), with_report=True)
+    (note,) = [line for line in said if line.startswith("note: ")]
+    assert "favour whoever answered then. The canary decides" in note
+    row = place.catalog.release("orders", found.release)
+    assert "The canary decides" in place.objects.get(row.report).decode()
+    assert row.manifest.settings["influences_outcome"] is True
 
 
 def test_a_feature_that_is_known_too_late_makes_the_run_invalid(place: Any, capability: Capability) -> None:

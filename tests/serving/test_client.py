@@ -71,7 +71,7 @@ def test_ask_and_tell(up: Running, to: Any) -> None:
         assert answer.score is not None and 0.0 < answer.score < 1.0  # type: ignore[operator]
         assert (answer.action, answer.answered) == ("answer", True)
         assert client.tell(answer.event_id, True).accepted == 1
-        assert client.tell(answer.event_id, True).duplicate == 1
+        assert client.tell(answer.event_id, True, paid_usd=34.5).duplicate == 1
 
 
 def test_times_and_gaps_may_be_sent(up: Running, to: Any) -> None:

@@ -58,6 +58,16 @@ def test_the_first_outcome_counts(yard: Any, answered: list[str]) -> None:
     assert [o.label for o in kept(yard)] == [1.0, 0.0, 1.0, 1.0]
 
 
+def test_an_outcome_may_carry_further_numbers(yard: Any, answered: list[str]) -> None:
+    """Under names that metrics read; one that is no number, or has no such name, keeps everything out."""
+    inbox(yard).tell([Report(answered[0], 1.0, values={"paid_usd": 34.5})], LATER)
+    assert [o.values for o in kept(yard)] == [{"paid_usd": 34.5}]
+    for wrong in ({"paid usd": 1.0}, {"paid": float("nan")}, {f"v{i}": 1.0 for i in range(33)}):
+        with pytest.raises(UsageError, match="value"):
+            inbox(yard).tell([Report(answered[1], 1.0, values=wrong)], LATER)
+    assert len(kept(yard)) == 1
+
+
 def test_one_request_may_repeat_itself(yard: Any, answered: list[str]) -> None:
     """The same event twice in one list counts once."""
     assert inbox(yard).tell([Report(answered[0], 1.0)] * 3, LATER) == Counts(accepted=1, duplicate=2)

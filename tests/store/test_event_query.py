@@ -40,7 +40,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "it's events"
     said = Beside(event="e0", answers=(Answer(release="r2", role="shadow", score=(0.25, 0.75)),))
     log = SegmentLog(folder)
-    log.append([event(0), said, Beside(event="lost", answers=()), Outcome(event="e0", label=1.0, at=NOON)])
+    log.append(
+        [event(0), said, Beside(event="lost", answers=()), Outcome(event="e0", label=1.0, at=NOON, values={"n": 2.0})]
+    )
     log.close()
     log.compact()
     log = SegmentLog(folder)
@@ -70,6 +72,11 @@ def test_answers_hold_what_was_served_and_what_was_said_beside(query: EventQuery
     """A row each, joined with their event by its id; multiclass scores as a list."""
     rows = list(query.rows("SELECT id, release, served, score, scores FROM answers ORDER BY id, release"))
     assert rows[:2] == [("e0", "r1", True, 0.0, None), ("e0", "r2", False, None, [0.25, 0.75])] and len(rows) == 4
+
+
+def test_an_outcome_s_further_numbers_are_json(query: EventQuery) -> None:
+    """By name, whatever it was told with."""
+    assert list(query.rows("SELECT (numbers->>'n')::DOUBLE FROM outcomes")) == [(2.0,)]
 
 
 def test_outcomes_join_by_id(query: EventQuery) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from plimsoll.client.attempts import Attempts, timeout_header
-from plimsoll.client.exchange import Address, Answered, Label, Request, Told, read_answer, read_told, refusal
+from plimsoll.client.exchange import Address, Answered, Label, Outcome, Request, Told, read_answer, read_told, refusal
 from plimsoll.errors import Unavailable, UsageError
 from plimsoll.retry import RetryBudget
 
@@ -54,12 +54,13 @@ class AsyncClient:
         """The answer to one question; ``inputs`` are its columns. Times may be datetimes; None is a missing value."""
         return read_answer(await self._post(self._at.question(inputs)))
 
-    async def tell(self, event_id: str, label: Label, at: datetime | None = None) -> Told:
-        """Say what turned out, and when it became known (default: now). Telling twice counts once."""
-        return await self.tell_all([(event_id, label, at)])
+    async def tell(self, event_id: str, label: Label, at: datetime | None = None, **values: float) -> Told:
+        """Say what turned out, and when it became known (default: now); ``values`` are further numbers of it. Telling twice
+        counts once."""
+        return await self.tell_all([(event_id, label, at, values)])
 
-    async def tell_all(self, outcomes: Iterable[tuple[str, Label, datetime | None]]) -> Told:
-        """Many outcomes in one request: (event id, label, when it became known or None)."""
+    async def tell_all(self, outcomes: Iterable[Outcome]) -> Told:
+        """Many outcomes in one request: (event id, label, when it became known or None), and further numbers by name."""
         return read_told(await self._post(self._at.outcomes(outcomes)))
 
     async def close(self) -> None:

@@ -13,6 +13,8 @@ import msgspec
 from plimsoll.errors import Broken, PlimsollError, Refused, Unavailable, UsageError
 
 Label = float | bool | str
+Outcome = tuple[str, Label, datetime | None] | tuple[str, Label, datetime | None, Mapping[str, float]]
+"""(event id, what turned out, when it became known or None for now), and further numbers of it by name."""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,8 +91,9 @@ class Address:
             headers["traceparent"] = parent
         return Request(self._base + self._capability, msgspec.json.encode(inputs), headers)
 
-    def outcomes(self, outcomes: Iterable[tuple[str, Label, datetime | None]]) -> Request:
-        reports = [{"event_id": event, "label": label, "at": at} for event, label, at in outcomes]
+    def outcomes(self, outcomes: Iterable[Outcome]) -> Request:
+        names = ("event_id", "label", "at", "values")
+        reports = [dict(zip(names, outcome, strict=False)) for outcome in outcomes]
         return Request(self._base + self._outcomes, msgspec.json.encode(reports), self._headers)
 
     def away(self, error: BaseException) -> Unavailable:

@@ -15,7 +15,8 @@ from plimsoll.kernel.verdict import Evidence, Policy, Verdict, identified
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What the capability declared: the plan, what a lease must keep, and the patience of each."""
+    """What the capability declared: the plan, what a lease must keep, and the patience of each. ``unpaired``: answers change
+    what happens, so quality is compared between those who were shown them."""
 
     plan: tuple[Stage, ...]
     keep: tuple[Requirement, ...] = ()
@@ -23,6 +24,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     maturity: timedelta = timedelta(hours=36)
     grace: timedelta = timedelta(hours=6)
     max_evidence_age: timedelta = timedelta(days=7)
+    unpaired: bool = False
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

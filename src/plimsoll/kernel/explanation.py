@@ -178,7 +178,7 @@ def _says(e: Evidence, f: Finding, policy: Policy, fail_alpha: float, minimum_bl
     return f"Not shown either way: {_measured(e, f)}. {_wanted(e, more, least)}"
 
 
-_COUNTED = frozenset(name for name, metric in METRICS.items() if metric.operational)
+_COUNTED = frozenset(name for name, metric in METRICS.items() if metric.by_hour)
 
 
 def _measured(e: Evidence, f: Finding) -> str:

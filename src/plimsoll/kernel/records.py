@@ -102,13 +102,15 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True, tag="beside", gc=False):
     answers: tuple[Answer, ...]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", gc=False):
-    """What later turned out. ``at`` is when it became known. The first outcome of an event counts; later ones are
-    kept and counted as ``duplicate`` or, where they differ, ``conflicting``."""
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome", omit_defaults=True, gc=False):
+    """What later turned out. ``at`` is when it became known; ``values`` are further numbers of it, by name (what was paid,
+    how many items). The first outcome of an event counts; later ones are kept and counted as ``duplicate`` or, where their
+    labels differ, ``conflicting``."""
 
     event: str
     label: float
     at: datetime
+    values: dict[str, float] = {}
 
 
 Record = Event | Beside | Outcome

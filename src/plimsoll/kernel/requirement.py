@@ -45,6 +45,11 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         return self.definition.operational
 
     @property
+    def by_hour(self) -> bool:
+        """Judged on counts of hours, as they come; else on closed blocks."""
+        return self.definition.by_hour
+
+    @property
     def sign(self) -> int:
         """What a value of the metric is multiplied by so that more is worse. Differences come oriented already."""
         return -1 if self.kind == "at_least" else 1

@@ -50,14 +50,18 @@ def Live() -> Stage:
     return Stage(kind="live", share=1.0)
 
 
-def required(plan: tuple[Stage, ...]) -> int:
-    """How many requirements a release meets on its whole way: they share one error, since they share one sequence."""
-    return len({requirement for stage in plan for requirement in stage.requires})
+def required(plan: tuple[Stage, ...], *, unpaired: bool = False) -> int:
+    """How many requirements a release meets on its whole way: they share one error, since they share one sequence.
+
+    ``unpaired``: each stage has a sequence of its own, because each divides the units anew; so each counts its own."""
+    met = [requirement for stage in plan for requirement in stage.requires]
+    return len(met) if unpaired else len(set(met))
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """A release on its way. ``since`` is when this stage's evidence begins; ``evidence_since`` when the sequence does
-    (paired stages share one sequence, so it is the shadow's beginning until something resets it)."""
+    (paired stages share one sequence, so it is the shadow's beginning until something resets it; where answers change
+    what happens, each stage's own)."""
 
     release: str
     champion: str  # the release it is compared with, or FALLBACK

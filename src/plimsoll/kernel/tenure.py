@@ -125,6 +125,8 @@ def quality_lapsed(d: Deployment, seen: Observation, terms: Terms) -> Decision |
         return None
     reason = failed[0].reason
     refuge = better_refuge(d, seen, terms.policy)
+    if refuge is None and terms.unpaired:
+        return _disproven(d, seen, reason, verdict, evidence)
     if refuge is not None:
         return take_back(
             d,
@@ -155,6 +157,28 @@ def no_longer_provisional(d: Deployment, seen: Observation, terms: Terms) -> Dec
         deployment=replace(d, lease=replace(lease, proof=None, provisional_until=None)),
         verdict=verdict,
         evidence=seen.proof,
+    )
+
+
+def _disproven(
+    d: Deployment, seen: Observation, reason: str, verdict: Verdict, evidence: tuple[Evidence, ...]
+) -> Decision:
+    """Two arms were compared, and the last labels show that the champion's did better: it is the one to go back to. Nobody
+    else was shown to anybody, so of nobody else is anything known."""
+    assert d.lease is not None
+    champion = d.lease.proof.champion if d.lease.proof else ""
+    if champion not in may_come_back(d):
+        return held_live(d, seen, reason, verdict, evidence)
+    return take_back(
+        d,
+        seen,
+        to=None if champion == FALLBACK else champion,
+        move=Move.LAPSED,
+        kind="lapsed",
+        reason=f"{reason}; those who were shown {name_of(champion)} did better in the same blocks",
+        known_bad=False,
+        verdict=verdict,
+        evidence=evidence,
     )
 
 
@@ -211,7 +235,7 @@ def kept(seen: Observation, terms: Terms) -> Verdict:
 
 def _proven(seen: Observation, terms: Terms) -> Verdict:
     """The rollout's verdict again, now that its labels have matured: the same sequence, with the same error."""
-    return judge(seen.proof, terms.policy, seen.now, requirements=required(terms.plan))
+    return judge(seen.proof, terms.policy, seen.now, requirements=required(terms.plan, unpaired=terms.unpaired))
 
 
 def aged(lease: Lease, seen: Observation, terms: Terms) -> bool:
@@ -239,12 +263,17 @@ def held_live(
     )
 
 
+def may_come_back(d: Deployment) -> set[str]:
+    """The good predecessors and the fallback."""
+    return {p for p in d.predecessors if p not in d.known_bad} | ({FALLBACK} if d.has_fallback else set())
+
+
 def better_refuge(d: Deployment, seen: Observation, policy: Policy) -> str | None:
     """The rival that is better with the clearest margin, if any is shown to be better on everything it is compared on.
 
     Only who may come back is asked: the good predecessors and the fallback.
     """
-    allowed = {p for p in d.predecessors if p not in d.known_bad} | ({FALLBACK} if d.has_fallback else set())
+    allowed = may_come_back(d)
     best: tuple[float, str] | None = None
     for name, evidence in seen.rivals.items():
         if name not in allowed:

@@ -20,7 +20,8 @@ def trial_judged(d: Deployment, seen: Observation, terms: Terms) -> Decision | N
     r = d.rollout
     if r is None or r.state is State.HELD or not (seen.trial or seen.deadline_passed):
         return None
-    verdict = judge(seen.trial, terms.policy, seen.now, minimum_blocks=r.current.blocks, requirements=required(r.plan))
+    met = required(r.plan, unpaired=terms.unpaired)
+    verdict = judge(seen.trial, terms.policy, seen.now, minimum_blocks=r.current.blocks, requirements=met)
     if verdict.ruling is Ruling.FAIL:
         return _trial_failed(d, r, seen, verdict)
     if verdict.ruling is Ruling.INVALID:
@@ -151,7 +152,8 @@ def _next_stage(d: Deployment, r: Rollout, seen: Observation, terms: Terms, verd
     if stage.kind == "live":
         return _go_live(d, r.release, r, seen, terms, verdict)
     state = advance(r.state, Move.CANARY_STARTED)
-    after = replace(r, stage=r.stage + 1, state=state, since=seen.now, looked=0, waits_for="")
+    began = seen.now if terms.unpaired else r.evidence_since
+    after = replace(r, stage=r.stage + 1, state=state, since=seen.now, evidence_since=began, looked=0, waits_for="")
     return Decision(
         kind="advanced",
         subject=r.release,

@@ -11,6 +11,9 @@ shadow, canary  anytime-valid sequence         anytime-valid bets
 live            e-detector, promised run length e-detector, promised run length
 =============== ============================== ==================================
 
+Two arms that answered different units, because the answer changes what happens, are compared by the same sequence over
+blocks, with what the blocks cannot show of who is in which arm added to its variance.
+
 A requirement passes when the bound that speaks against it clears the limit, fails when the other bound misses
 it, and is inconclusive in between. ``fail`` is a union over requirements, so its error is split over them; ``pass``
 is an intersection, so each is tested at the full level (Berger 1982, Technometrics 24:295).
@@ -76,6 +79,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """A requirement's metric measured for one release. Either ``blocks`` or ``counts`` is filled; ``against`` are the
     comparator's counts of the same hours, where a rate is compared.
 
+    ``arms`` is not empty where two arms are compared that answered different units (how many: ours, theirs), and ``hidden``
+    is then the variance of the blocks' mean that they cannot show: who is in which arm (``stats.two_arms``).
+
     ``problems`` make it inadmissible. ``carry`` is a live detector's state before these blocks. ``waits_for`` says,
     when there is too little, what is missing and until when.
     """
@@ -88,6 +94,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[Block, ...] = ()
     counts: tuple[Count, ...] = ()
     against: tuple[Count, ...] = ()
+    arms: tuple[int, ...] = ()
+    hidden: float = 0.0
     carry: tuple[float, ...] = ()
     problems: tuple[str, ...] = ()
     waits_for: str = ""
@@ -95,8 +103,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         fields = msgspec.structs.asdict(self)
-        if not self.against:  # it is as it was before rates were compared, and is called the same
-            del fields["against"]
+        for later in ("against", "arms", "hidden"):
+            if not fields[later]:  # it is as it was before there was such a field, and is called the same
+                del fields[later]
         return digest(fields)
 
     @property
@@ -260,14 +269,15 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
 def _over_blocks(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:
     sign, limit = e.requirement.sign, e.requirement.sign * e.requirement.limit
     worst, best = _oriented(e.blocks, sign)
-    sequence = partial(mean_sequence, planned=policy.planned_blocks)
+    sequence = partial(mean_sequence, planned=policy.planned_blocks, hidden=e.hidden)
     bounds = t_interval if e.source == "gate" else sequence
     mean = sum(sign * b.mean for b in e.blocks) / len(e.blocks)
 
     def around(*, alpha_low: float, alpha_high: float, low: Sequence[float], high: Sequence[float]) -> Interval:
         upper, lower = (bounds(values, alpha_low=alpha_low, alpha_high=alpha_high) for values in (high, low))
         problem = upper.problem or lower.problem
-        return msgspec.structs.replace(upper, estimate=mean, low=lower.low, problem=problem)
+        method = f"{upper.method}, two arms" if e.arms else upper.method
+        return msgspec.structs.replace(upper, estimate=mean, low=lower.low, problem=problem, method=method)
 
     if e.requirement.kind == "equivalent":  # the missing outcomes could lie on either side
         finding = _within(e, partial(around, low=best, high=worst), limit, policy.alpha, fail_alpha)
@@ -370,9 +380,11 @@ def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
 
 
 def _difference(e: Evidence, *, alpha_low: float, alpha_high: float) -> Interval:
-    """Of the two rates; both answered the same requests, so what fails one may fail the other."""
+    """Of the two rates. Where both answered the same requests, what fails one may fail the other; of what is seen only
+    where it was shown, each has its own."""
+    paired = not e.requirement.definition.of_shown
     ours, theirs = (Arm(sum(c.hits for c in counts), sum(c.n for c in counts)) for counts in (e.counts, e.against))
-    return difference_sequence(ours, theirs, alpha_low=alpha_low, alpha_high=alpha_high, paired=True)
+    return difference_sequence(ours, theirs, alpha_low=alpha_low, alpha_high=alpha_high, paired=paired)
 
 
 def _rate_limit(requirement: Requirement) -> float:
@@ -404,6 +416,8 @@ def _shown(e: Evidence, estimate: float) -> str:
 
 
 def _amount(e: Evidence) -> str:
+    if e.arms:
+        return f"{len(e.blocks)} blocks, {e.arms[0]:,} against {e.arms[1]:,} units"
     return f"{len(e.blocks)} blocks, {e.events:,} events" if e.blocks else f"{e.events:,} events"
 
 

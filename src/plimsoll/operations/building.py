@@ -222,6 +222,7 @@ def _settings(capability: Capability, schema: FeatureSchema, parts: Parts, gold:
         **({"suite": _asks(capability, gold)} if capability.suite else {}),
         "keep": [str(r) for r in capability.keep],
         **({"drill": dict(capability.drill)} if capability.drill else {}),
+        **({"influences_outcome": True} if capability.influences_outcome else {}),
     }
 
 

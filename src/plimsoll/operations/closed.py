@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from plimsoll.evaluation import blockwise, coded
 from plimsoll.kernel.verdict import Block
+from plimsoll.operations.shown import OpenShown, Shown, closed
 from plimsoll.stats.metric import REGRESSION, Metric
 
 Floats = NDArray[np.float64]
@@ -37,9 +38,13 @@ class Slices:
 class OpenBlock:
     """A block that still waits: rows in the order they were asked."""
 
-    __slots__ = ("columns", "first_at", "hour", "ids", "labelled", "labels", "last_at", "name", "number", "scores")
+    __slots__ = (
+        *("columns", "first_at", "hour", "ids", "labelled", "labels", "last_at", "name", "number", "scores", "shown"),
+    )
 
-    def __init__(self, name: str, number: int, at: datetime, columns: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, number: int, at: datetime, columns: Sequence[str], shown: OpenShown | None = None
+    ) -> None:
         self.name, self.number, self.first_at, self.last_at = name, number, at, at
         self.labelled = 0
         self.hour = ""  # of its newest event
@@ -47,6 +52,7 @@ class OpenBlock:
         self.labels: list[float] = []
         self.scores: dict[str, dict[int, Score]] = defaultdict(dict)
         self.columns: dict[str, tuple[dict[str, int], list[int]]] = {c: ({}, []) for c in columns}
+        self.shown = shown
 
     @property
     def size(self) -> int:
@@ -65,10 +71,11 @@ class OpenBlock:
 class ClosedBlock:
     """A block that is evidence. ``labels`` is NaN where the outcome never came."""
 
-    __slots__ = ("columns", "first_at", "labels", "name", "scores", "task")
+    __slots__ = ("columns", "first_at", "labels", "last_at", "name", "scores", "shown", "task")
 
     def __init__(self, block: OpenBlock, task: str) -> None:
-        self.name, self.first_at, self.task = block.name, block.first_at, task
+        self.name, self.first_at, self.last_at, self.task = block.name, block.first_at, block.last_at, task
+        self.shown: Shown | None = None if block.shown is None else closed(block.shown)
         self.labels: Floats = np.array(block.labels)
         self.scores = {r: _column(by_row, block.size) for r, by_row in block.scores.items()}
         self.columns = {

@@ -40,6 +40,7 @@ def terms_of(capability: Capability) -> Terms:
         maturity=capability.maturity,
         grace=capability.grace,
         max_evidence_age=capability.max_evidence_age,
+        unpaired=capability.influences_outcome,
     )
 
 
@@ -51,6 +52,7 @@ def tally_of(capability: Capability) -> Tally:
         limits_ms=[r.limit for r in capability.watched if r.definition.quantile is not None],
         columns=capability.sliced,
         metrics=capability.metrics,
+        shown=capability.follows,
         keep_blocks=max(KEPT_BLOCKS, sum(s.deadline_blocks for s in capability.stages) + RETRAIN_BLOCKS),
     )
 

@@ -18,11 +18,13 @@ from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.rollout import Deployment, Rollout
 from plimsoll.kernel.verdict import Block, Count, Evidence, Ruling, Source, find
+from plimsoll.operations import arms
 from plimsoll.operations.closed import ClosedBlock
 from plimsoll.operations.exposure import ExposureWatch
 from plimsoll.operations.hours import hour_of
 from plimsoll.operations.skew import SkewWatch
 from plimsoll.operations.tally import Tally
+from plimsoll.stats.metric import Metric
 
 RECENT_BLOCKS = 14
 """The window on which a lapsing release and its rivals are scored against each other."""
@@ -47,6 +49,7 @@ class Observer:
         self.tally, self.skew, self.exposure, self.terms = tally, skew, exposure, terms
         self.block_length = block_length
         self.retrain = tuple(retrain)
+        self._arms: dict[tuple[str | None, ...], tuple[tuple[str, ...], Evidence]] = {}
 
     def observe(self, d: Deployment, now: datetime) -> Observation:
         """Everything known at ``now`` about what is deployed."""
@@ -100,12 +103,13 @@ class Observer:
         now: datetime,
         *,
         problems: tuple[str, ...],
+        until: datetime | None = None,
     ) -> tuple[Evidence, ...]:
-        closed = self.tally.blocks_since(since)
+        closed = [b for b in self.tally.blocks_since(since) if until is None or b.last_at < until]
         found: list[Evidence] = []
         for requirement in requires:
             comparator = self._named(requirement, champion, champion)
-            if requirement.operational:
+            if requirement.by_hour:
                 before = hour_of(since - timedelta(hours=1))
                 counted = partial(self.tally.counts, requirement, after=before, until=hour_of(now))
                 found.append(
@@ -154,7 +158,7 @@ class Observer:
         closed = self.tally.blocks_since(lease.granted_at, lease.judged_until)
         found: list[Evidence] = []
         for requirement in lease.keep:
-            if requirement.operational:
+            if requirement.by_hour:
                 after = max(lease.counted_until, hour_of(lease.granted_at - timedelta(hours=1)))
                 e = Evidence(
                     requirement=requirement,
@@ -167,7 +171,7 @@ class Observer:
                 found.append(_carried(e, lease))
                 continue
             comparator = self._named(requirement, "", d.predecessor or "")
-            if not comparator:
+            if requirement.compares and not comparator:
                 continue  # the first release has no predecessor: there is nothing to compare with
             for value in self._slices(requirement, closed):
                 e = Evidence(
@@ -216,7 +220,8 @@ class Observer:
         p = lease.proof
         quality = tuple(r for r in p.requires if not r.operational)
         problems = self._problems(lease.release, p.champion)
-        return self._paired(quality, lease.release, p.champion, p.since, "canary", now, problems=problems)
+        until = lease.granted_at if self.terms.unpaired else None  # from then on the champion was shown to nobody
+        return self._paired(quality, lease.release, p.champion, p.since, "canary", now, problems=problems, until=until)
 
     def _retrain(self, lease: Lease) -> tuple[Evidence, ...]:
         closed = self.tally.blocks_since(lease.granted_at)[-RETRAIN_BLOCKS:]
@@ -246,6 +251,9 @@ class Observer:
         """``e`` with its blocks. A metric that raises, or is no longer what was required, makes it inadmissible: that is
         neither a pass nor an exception which stops the loop."""
         try:
+            definition = self.tally.definition(e.requirement)
+            if (self.terms.unpaired and definition.whole is None) or definition.reads:
+                return self._of_arms(e, definition, closed, value)
             if e.comparator:
                 blocks = self.tally.blocks(e.requirement, e.release, e.comparator, closed, value)
             else:
@@ -253,6 +261,20 @@ class Observer:
         except UsageError as error:
             return replace(e, problems=(*e.problems, f"{e.requirement}: {error}"))
         return replace(e, blocks=blocks)
+
+    def _of_arms(self, e: Evidence, metric: Metric, closed: Sequence[ClosedBlock], value: str | None) -> Evidence:
+        """Measured anew when a block has closed: who comes back is in many blocks, so no block has its part for good."""
+        tainted = self.tally.tainted
+        untainted = [b for b in closed if not {(e.release, b.name), (e.comparator, b.name)} & tainted]
+        if not untainted:
+            return e
+        asked = (metric.id, e.requirement.by, value, e.release, e.comparator, e.source)
+        names = tuple(b.name for b in untainted)
+        known = self._arms.get(asked)
+        if known is None or known[0] != names:
+            known = self._arms[asked] = names, arms.measured(e, metric, untainted, value)
+        seen = known[1]
+        return replace(e, blocks=seen.blocks, arms=seen.arms, hidden=seen.hidden, waits_for=seen.waits_for)
 
     # ── shared ───────────────────────────────────────────────────────────────────────────────────────────────────
 

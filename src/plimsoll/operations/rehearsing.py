@@ -237,7 +237,8 @@ class _Traffic:
             k.name for k in contract.columns if k.known_at and (k.known_at.published or k.known_at.column == ASKED_AT)
         ]
         label, arrives = c.task.label, s.arrives_at
-        wanted = dict.fromkeys([*sent, s.asked_at, s.unit, label, arrives])
+        read = [name for name in c.follows or () if name in {k.name for k in contract.columns}]
+        wanted = dict.fromkeys([*sent, s.asked_at, s.unit, label, arrives, *read])
         columns = read_columns(stage.kept(s.name), list(wanted), order=[s.asked_at, s.unit])
         asked = columns[s.asked_at].astype("datetime64[us]").astype(np.int64)
         rows = np.flatnonzero((asked > microseconds_of(plan.start)) & (asked <= microseconds_of(plan.until)))
@@ -249,6 +250,7 @@ class _Traffic:
         self._labels = [None if v is None or v != v else classes.get(v, v) for v in labels.tolist()]
         self._order = [int(i) for i in np.lexsort((np.arange(len(rows)), known)) if self._labels[int(i)] is not None]
         self._known = known
+        self._values = {name: columns[name][rows].astype(np.float64) for name in read}
         self._ids: dict[int, str] = {}
         self._next = self._next_outcome = 0
         self._ask: Callable[..., Question] = stage.ask
@@ -278,7 +280,8 @@ class _Traffic:
             label = self._labels[row]
             assert label is not None
             at = EPOCH + int(self._known[row]) * MICROSECOND
-            found.append(Outcome(event=self._ids.pop(row), label=float(label), at=at))
+            values = {name: float(column[row]) for name, column in self._values.items() if column[row] == column[row]}
+            found.append(Outcome(event=self._ids.pop(row), label=float(label), at=at, values=values))
             self._next_outcome += 1
         return found
 

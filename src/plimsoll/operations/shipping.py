@@ -14,6 +14,7 @@ from plimsoll.capability import Capability
 from plimsoll.errors import Conflict
 from plimsoll.evaluation import Evaluation, report
 from plimsoll.evaluation.suite.examination import Examination
+from plimsoll.influence import notes_of
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.enqueue import gated
 from plimsoll.kernel.explanation import explained
@@ -107,6 +108,8 @@ def _judged(
         ReleaseRow(digest=release, capability=capability.name, manifest=built.manifest, label=label, created_at=now)
     )
     champion = before.lease.release if before.lease else FALLBACK
+    for note in notes_of(capability, known[champion].label if champion in known else ""):
+        yard.say(f"note: {note}")
     yard.say("measuring it on the gate's blocks, beside its champion and the fallback")
     answers = scored(capability, built, champion, yard, timelines)
     groups = compared_groups(capability, answers)
@@ -178,7 +181,7 @@ def _report(
         explanations=explained(verdict, found),
         selection=built.selection or policy_without_promise(capability, answers),
         examination=looked,
-        notes=built.warnings,
+        notes=(*built.warnings, *notes_of(capability, champion.label if champion else "")),
         checks=built.checks,
         calibration=calibration_of(yard.catalog, capability),
     )

@@ -22,6 +22,7 @@ from plimsoll.kernel.requirement import Requirement
 from plimsoll.kernel.verdict import Block, Count
 from plimsoll.operations.closed import ClosedBlock, Floats, OpenBlock, answered, measured
 from plimsoll.operations.hours import Hours, hour_of
+from plimsoll.operations.shown import OpenShown
 from plimsoll.stats.metrics import Metric, found
 
 OVER_AFTER = timedelta(hours=24)
@@ -38,6 +39,7 @@ class Tally:
     ``duplicates``: outcomes of what had one. ``late``: those that came when their block was due to close.
     ``unknown``: those of no open block's event: never ours, or long closed.
     ``stragglers``: events whose block had closed already: they count for errors and latency, not for quality.
+    ``shown``: keep who was shown whose answer, and these numbers of its outcome; None where nobody asks for it.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Tally:
         limits_ms: Iterable[float] = (),
         columns: Iterable[str] = (),
         metrics: Iterable[Metric] = (),
+        shown: Iterable[str] | None = None,
         keep_blocks: int = KEPT_BLOCKS,
     ) -> None:
         self.task, self.maturity = task, maturity
         self.columns = tuple(sorted(set(columns)))
         self.metrics = tuple(metrics)
+        self.shown = None if shown is None else tuple(sorted(set(shown)))
         self.keep_blocks = keep_blocks
         self.closed: list[ClosedBlock] = []
         self.events = self.outcomes = self.duplicates = self.late = self.unknown = self.stragglers = 0
@@ -93,6 +97,8 @@ class Tally:
                 block.last_at = event.at
             row = block.add(event.id, event.inputs)
             self._rows[event.id] = block.number << _ROW | row
+            if block.shown is not None:
+                block.shown.add(event)
             if served.score is not None:
                 block.scores[served.release][row] = served.score
         if not event.cached:  # what was said before tells nothing of how the release does now
@@ -102,7 +108,8 @@ class Tally:
 
     def _opened(self, event: Event) -> OpenBlock:
         self._begun += 1
-        block = OpenBlock(event.block, self._begun, event.at, self.columns)
+        shown = None if self.shown is None else OpenShown(self.shown)
+        block = OpenBlock(event.block, self._begun, event.at, self.columns, shown)
         self._open[event.block] = self._numbered[self._begun] = block
         return block
 
@@ -131,6 +138,8 @@ class Tally:
             self.late += 1
             return
         block.labels[row] = outcome.label
+        if block.shown is not None:
+            block.shown.told(row, outcome)
         block.labelled += 1
         self.outcomes += 1
 
@@ -227,11 +236,14 @@ class Tally:
         return tuple(seen)
 
     def rows(self, release: str, closed: Iterable[ClosedBlock]) -> tuple[Floats, Floats, NDArray[np.str_]]:
-        """(scores, labels, block names) of the rows that ``release`` answered; NaN where the outcome never came."""
+        """(scores, labels, block names) of the rows that ``release`` answered, or was to answer where it is kept who that
+        was; NaN where the outcome never came."""
         scores, labels, names = [], [], []
         for block in closed:
             if release in block.scores and (release, block.name) not in self.tainted:
                 there = answered(block.scores[release])
+                if block.shown is not None:
+                    there &= block.shown.by(release)
                 scores.append(block.scores[release][there])
                 labels.append(block.labels[there])
                 names.append(np.full(int(there.sum()), block.name))

@@ -13,7 +13,7 @@ import math
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, get_args
 
@@ -28,14 +28,17 @@ from plimsoll.serving.ids import asked_at_of
 Finding = Literal["accepted", "duplicate", "conflicting", "unknown", "late"]
 _CHUNK = 20_000
 _LONGEST_ID = 200
+_MOST_VALUES = 32
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody says about an event. ``label`` is a number, true or false, or the name of a class."""
+    """What somebody says about an event. ``label`` is a number, true or false, or the name of a class; ``values`` are further
+    numbers of what turned out, by name."""
 
     event_id: str
     label: float | bool | str
     at: datetime | None = None
+    values: dict[str, float] = {}
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +113,9 @@ class OutcomeInbox:
         known = name or capability
         tasks = [self._served[known].task] if known else [served.task for served in self._served.values()]
         label = _label_of_any(report.label, tasks)
-        return Outcome(event=report.event_id, label=label, at=_in_utc(report.at or now))
+        return Outcome(
+            event=report.event_id, label=label, at=_in_utc(report.at or now), values=_checked_values(report.values)
+        )
 
     def catch_up(self) -> int:
         """Read what the log has gained; the number of records. Called by ``tell``; worth calling once at start."""
@@ -239,6 +244,19 @@ def _label_of_any(label: float | bool | str, tasks: Sequence[Task]) -> float:
         with contextlib.suppress(UsageError):
             return label_of(label, task)
     return label_of(label, tasks[-1])
+
+
+def _checked_values(values: Mapping[str, float]) -> dict[str, float]:
+    """Raises UsageError for one that is not a finite number under an identifier, or for more than there is room for."""
+    if len(values) > _MOST_VALUES:
+        raise UsageError(f"an outcome has {len(values)} values; {_MOST_VALUES} are the most")
+    for name, value in values.items():
+        if not (name.isidentifier() and len(name) <= _LONGEST_ID) or not math.isfinite(value):
+            raise UsageError(
+                f"the value {name!r:.80} of an outcome is {value!r}",
+                hint="a finite number under a name of letters, digits and _",
+            )
+    return dict(values)
 
 
 def _in_utc(at: datetime) -> datetime:

@@ -65,6 +65,11 @@ class Metric:
     there: ``behaviour`` (rows that fail), ``cases`` (declared ones, each looked at: no interval is due), ``groups``
     (two groups' rates compared, for each pair of a column's values: ``fairness``). ``bounds``: the least and the most
     that it can be.
+
+    ``reads``: what it is measured on where that is not scores at all but what came of them: one name of an outcome's
+    numbers (``label``, or one of its ``values``) for a mean, two for a ratio of sums. ``ranges``: for each, the least and
+    the most that a number which never came could be; ``scale``: what the mean or the ratio is multiplied by. ``of_shown``: seen
+    only of answers that somebody was shown.
     """
 
     name: str
@@ -82,6 +87,10 @@ class Metric:
     version: str = ""
     of: str = ""
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    reads: tuple[str, ...] = ()
+    ranges: tuple[tuple[float, float], ...] = ()
+    scale: float = 1.0
+    of_shown: bool = False
 
     @property
     def id(self) -> str:
@@ -96,7 +105,12 @@ class Metric:
     @property
     def counted(self) -> bool:
         """A share of events (errors, fallbacks): judged exactly from hits and events, not from block means."""
-        return self.operational and self.quantile is None
+        return self.by_hour and self.quantile is None
+
+    @property
+    def by_hour(self) -> bool:
+        """Counted over each hour's events, as they come; else measured on closed blocks."""
+        return self.operational and not self.reads
 
     def defined_for(self, task: str) -> bool:
         return ANY in self.tasks or task in self.tasks

@@ -79,7 +79,9 @@ def _quality(
     )
 
 
-def _operational(name: str, unit: str, description: str, *, quantile: float | None = None) -> Metric:
+def _operational(
+    name: str, unit: str, description: str, *, quantile: float | None = None, of_shown: bool = False
+) -> Metric:
     return Metric(
         name=name,
         unit=unit,
@@ -92,6 +94,7 @@ def _operational(name: str, unit: str, description: str, *, quantile: float | No
         quantile=quantile,
         description=description,
         bounds=(0.0, 1.0 if unit in SHARES else math.inf),
+        of_shown=of_shown,
     )
 
 
@@ -125,6 +128,9 @@ def _of_suite(
 CLASSES = (BINARY, MULTICLASS)
 SHARES = ("share", "probability")
 """Units of what lies between 0 and 1, unless it says otherwise."""
+
+COST = "cost_usd"
+"""The number that an event carries itself; what else a metric reads comes with its outcome."""
 
 _CRITERIA = {
     "demographic_parity": "how often groups are called positive",
@@ -368,12 +374,33 @@ _ALL = (
     ),
     _operational("error_rate", "share", "Share of requests that ended in an error or a time-out."),
     _operational(
-        "abstention_rate", "share", "Share of requests without an answer: not sure enough, or handed to a person."
+        "abstention_rate",
+        "share",
+        "Share of requests without an answer: not sure enough, or handed to a person.",
+        of_shown=True,
     ),
     _operational(
         "fallback_rate",
         "share",
         "Share of requests for which something stood in: a rule, the previous release.",
+        of_shown=True,
+    ),
+    Metric(
+        name="cost_per_1k_usd",
+        unit="USD",
+        higher_is_better=False,
+        operational=True,
+        needs_label=False,
+        tasks=(ANY,),
+        rows=None,
+        whole=None,
+        quantile=None,
+        description="What 1,000 answers cost, at the declared price of the processor.",
+        bounds=(0.0, math.inf),
+        reads=(COST,),
+        ranges=((0.0, math.inf),),
+        scale=1_000.0,
+        of_shown=True,
     ),
     _operational("latency_p50_ms", "ms", "Median time from request to answer.", quantile=0.50),
     _operational("latency_p95_ms", "ms", "Time to answer that 95 % of the requests stay below.", quantile=0.95),

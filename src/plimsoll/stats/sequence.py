@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
+
 from plimsoll.stats.interval import Interval, around, check_alpha, settled
 from plimsoll.stats.summary import Summary, summarise
 
@@ -17,7 +19,9 @@ START = 10
 """The block at which ``mean_sequence`` begins to speak. Earlier, a skewed stream can look certain by chance."""
 
 
-def mean_sequence(values: Sequence[float], *, alpha_low: float, alpha_high: float, planned: int = 20) -> Interval:
+def mean_sequence(
+    values: Sequence[float], *, alpha_low: float, alpha_high: float, planned: int = 20, hidden: float = 0.0
+) -> Interval:
     """A confidence sequence for the mean of block values with unknown variance.
 
     The t-mixture of Lai 1976 (*Ann. Statist.* 4), as an e-process in Wang & Ramdas 2024 (*Anytime-valid t-tests and
@@ -30,10 +34,11 @@ def mean_sequence(values: Sequence[float], *, alpha_low: float, alpha_high: floa
     error. g makes the sequence narrowest at ``planned`` blocks; it must not change from look to look. The variance is
     widened for dependence, and a bound moves out where the values lean to its side (``lean_weight``). Independent
     Gaussian blocks are covered by theory; what holds for skewed and dependent ones is measured in
-    ``benchmarks/sequences.py``. Bounds are infinite before block 10, and while E cannot reach 1/(2α).
+    ``benchmarks/sequences.py``. Bounds are infinite before block 10, and while E cannot reach 1/(2α). ``hidden``: a variance of
+    the mean that comes on top of what the values show (``two_arms``).
     """
     check_alpha(alpha_low=alpha_low, alpha_high=alpha_high)
-    summary = summarise(values)
+    summary = msgspec.structs.replace(summarise(values), hidden=hidden)
     if not summary.usable:
         return settled(summary, "t-mixture")
     return around(

@@ -15,7 +15,7 @@ LARGEST = 1e150
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Moments of block values. ``variance`` is the unbiased one of a value; ``widening`` is the factor for
-    dependence.
+    dependence; ``hidden`` a variance of the mean that the values cannot show (``two_arms``).
 
     ``skewness`` is Fisher's G₁, the bias-corrected one; 0 below three values. ``constant`` says that all values are
     equal to 12 digits. Where ``usable`` is false no interval can be computed from spread: fewer than two values, a
@@ -27,14 +27,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     variance: float = 0.0
     skewness: float = 0.0
     widening: float = 1.0
+    hidden: float = 0.0
     constant: bool = False
     usable: bool = False
     problem: str = ""
 
     @property
     def error(self) -> float:
-        """The standard error of the mean, widened for dependence."""
-        return math.sqrt(self.variance * self.widening / self.n)
+        """The standard error of the mean, widened for dependence, and by what is hidden."""
+        return math.sqrt(self.variance * self.widening / self.n + self.hidden)
 
     def lean(self, sign: int, critical: float) -> float:
         """How many standard errors a bound must move out on one side because the values lean to it, ≥ 0.

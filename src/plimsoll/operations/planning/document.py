@@ -11,7 +11,7 @@ import msgspec
 from plimsoll.capability import Capability
 from plimsoll.kernel.rollout import Stage, required
 from plimsoll.operations.planning.history import History
-from plimsoll.operations.planning.stage import Foreseen, Terms, foreseen, needs_showing, sequence
+from plimsoll.operations.planning.stage import Foreseen, Terms, foreseen, sequence
 from plimsoll.stats.planner import POWER
 from plimsoll.stats.sequence import START
 
@@ -23,10 +23,11 @@ SHOWN = 50
 
 def plan_of(capability: Capability, history: History) -> dict[str, Any]:
     """How long each stage takes, what it can see, what a fault would cost, and which plan would be better."""
-    trial = capability.trial_stages
-    made = [_foreseen(capability, stage, before, history) for stage, before in zip(trial, sequence(trial), strict=True)]
+    trial, unpaired = capability.trial_stages, capability.influences_outcome
+    begun = sequence(trial, unpaired=unpaired)
+    made = [_foreseen(capability, stage, before, history) for stage, before in zip(trial, begun, strict=True)]
     judged = [(stage, [foreseen(r, terms) for r in stage.requires]) for stage, terms in zip(trial, made, strict=True)]
-    proposal = _proposed(judged, history)
+    proposal = _proposed(judged, history, unpaired)
     return {
         "capability": capability.name,
         "block": capability.source.block,
@@ -39,14 +40,14 @@ def plan_of(capability: Capability, history: History) -> dict[str, Any]:
             _told(stage, terms.before, found, capability) for (stage, found), terms in zip(judged, made, strict=True)
         ],
         "proposal": proposal,
-        "says": _says(judged, proposal, history),
+        "says": _says(judged, proposal, history, unpaired),
         "assumes": sorted({f.source for _, found in judged for f in found if f.assumed}),
     }
 
 
 def _foreseen(capability: Capability, stage: Stage, before: int, history: History) -> Terms:
     policy = capability.policy
-    share = policy.alpha / max(1, required(capability.stages))
+    share = policy.alpha / max(1, required(capability.stages, unpaired=capability.influences_outcome))
     return Terms(
         stage=stage, before=before, alpha=policy.alpha, fail_alpha=share, history=history, planned=policy.planned_blocks
     )
@@ -75,35 +76,44 @@ def _told(stage: Stage, before: int, found: Sequence[Foreseen], capability: Capa
 Judged = Sequence[tuple[Stage, Sequence[Foreseen]]]
 
 
-def _proposed(judged: Judged, history: History) -> list[dict[str, Any]]:
+def _proposed(judged: Judged, history: History, unpaired: bool) -> list[dict[str, Any]]:
     """Blocks and shares: the sequence gets the blocks it needs while nobody is shown anything; the canary is left the
-    least share that shows enough answers, for as long as it was declared."""
+    least share that shows enough answers, for as long as it was declared. Where each stage has a sequence of its own, it
+    gets the blocks that it needs itself."""
     made: list[dict[str, Any]] = []
     has_shadow = any(stage.kind == "shadow" for stage, _ in judged)
     for stage, found in judged:
         needs = [f.needs_blocks for f in found if f.needs_blocks is not None]
         first = not made
-        blocks = max([START, *needs]) if first and (stage.kind == "shadow" or not has_shadow) else stage.blocks
+        begins = unpaired or (first and (stage.kind == "shadow" or not has_shadow))
+        blocks = max([START, *needs]) if begins else stage.blocks
         deadline = max(stage.deadline_blocks, round(1.5 * blocks))
-        share = 0.0 if stage.kind == "shadow" else _least_share(stage, history)
+        share = 0.0 if stage.kind == "shadow" else _least_share(stage, history, unpaired)
         made.append({"stage": stage.kind, "share": share, "blocks": blocks, "deadline_blocks": deadline})
     return made
 
 
-def _least_share(stage: Stage, history: History) -> float:
-    if not history.events_per_block or any(needs_showing(r) for r in stage.requires):
+def _learns_by_showing(stage: Stage, unpaired: bool) -> bool:
+    """Whether something is judged on what is shown alone: then the share is what it learns from."""
+    return any(r.definition.of_shown or (unpaired and not r.operational) for r in stage.requires)
+
+
+def _least_share(stage: Stage, history: History, unpaired: bool) -> float:
+    if not history.events_per_block or _learns_by_showing(stage, unpaired):
         return stage.share
     wanted = SHOWN / history.events_per_block
     return next((share for share in SHARES if wanted <= share <= stage.share), stage.share)
 
 
-def _says(judged: Judged, proposal: Sequence[dict[str, Any]], history: History) -> list[str]:
+def _says(judged: Judged, proposal: Sequence[dict[str, Any]], history: History, unpaired: bool) -> list[str]:
     found: list[str] = []
     for stage, seen in judged:
         found += [_impossible(stage, f) for f in seen if f.answer == "cannot"]
         found += [f"{stage.name}: {f.requirement}: {f.source}" for f in seen if f.answer == "unknown"]
     found += [
-        said for (stage, _), better in zip(judged, proposal, strict=True) if (said := _shadow(stage, better, history))
+        said
+        for (stage, _), better in zip(judged, proposal, strict=True)
+        if not _learns_by_showing(stage, unpaired) and (said := _shadow(stage, better, history))
     ]
     if proposal and judged and proposal[0]["blocks"] != judged[0][0].blocks:
         stage = judged[0][0]
@@ -125,7 +135,7 @@ def _impossible(stage: Stage, f: Foreseen) -> str:
 
 def _shadow(stage: Stage, better: dict[str, Any], history: History) -> str:
     """Where answers are compared row by row, a canary's share buys no evidence: everything is said beside as well."""
-    if stage.kind != "canary" or any(needs_showing(r) for r in stage.requires):
+    if stage.kind != "canary":
         return ""
     shown = stage.share * (history.events_per_block or 0.0)
     said = (

@@ -70,7 +70,7 @@ def from_ledger(lines: Iterable[Line], names: dict[str, str]) -> History:
             traffic = (float(median(b.n for b in e.blocks)), f"{said}, {len(e.blocks)} blocks")
             of = seen.setdefault(key_of(e.requirement), {})
             of.pop((e.comparator != FALLBACK, e.release), None)  # the newest stands last
-            of[e.comparator != FALLBACK, e.release] = spread_of([b.mean for b in e.blocks], said)
+            of[e.comparator != FALLBACK, e.release] = spread_of([b.mean for b in e.blocks], said, hidden=e.hidden)
     return History(
         events_per_block=traffic[0] if traffic else None,
         traffic_source=traffic[1] if traffic else "",
@@ -99,11 +99,17 @@ def _where(e: Evidence) -> str:
 
 
 def spread_of(
-    means: Sequence[float], source: str, *, assumed: bool = False, design_effect: float | None = None
+    means: Sequence[float],
+    source: str,
+    *,
+    assumed: bool = False,
+    design_effect: float | None = None,
+    hidden: float = 0.0,
 ) -> Spread:
-    """Of block means in their order. Fewer than FEWEST believe the usual autocorrelation."""
+    """Of block means in their order. Fewer than FEWEST believe the usual autocorrelation. ``hidden``: the variance of their mean
+    that they do not show; it is spread over them, which is right for as many blocks and too much for fewer."""
     return Spread(
-        sd=stdev(means) if len(means) > 1 else 0.0,
+        sd=math.sqrt((stdev(means) ** 2 if len(means) > 1 else 0.0) + len(means) * hidden),
         rho=shrunken(means) if len(means) >= FEWEST else PRIOR_RHO,
         mean=fmean(means) if means else 0.0,
         blocks=len(means),

@@ -84,14 +84,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 def foreseen(requirement: Requirement, terms: Terms) -> Foreseen:
     """What ``requirement`` can show in this stage."""
-    if requirement.operational and requirement.compares:
+    if requirement.by_hour and requirement.compares:
         said = "two rates are compared by the events of both, and how long that takes is not foreseen"
         return Foreseen(requirement=str(requirement), over="events", answer="unknown", source=said, assumed=False)
-    if requirement.operational:
+    if requirement.by_hour:
         return _over_events(requirement, terms)
     spread = terms.history.spreads.get(key_of(requirement))
     if spread is None:
-        said = "nothing has measured it yet: the first gate will"
+        first = "canary" if requirement.definition.of_shown else "gate"
+        said = f"nothing has measured it yet: the first {first} will"
         return Foreseen(requirement=str(requirement), over="blocks", answer="unknown", source=said, assumed=True)
     return _over_blocks(requirement, terms, spread)
 
@@ -198,17 +199,8 @@ def _over_events(r: Requirement, t: Terms) -> Foreseen:
     )
 
 
-SHOWN_ONLY = ("abstention_rate", "fallback_rate")
-"""Counted on what was shown; all else is seen of what a release says beside, too."""
-
-
-def needs_showing(r: Requirement) -> bool:
-    """Whether it can be judged only on answers that somebody was shown."""
-    return r.definition.name in SHOWN_ONLY
-
-
 def _events_per_block(r: Requirement, t: Terms) -> float:
-    return t.shown_per_block if needs_showing(r) else (t.history.events_per_block or 0.0)
+    return t.shown_per_block if r.definition.of_shown else (t.history.events_per_block or 0.0)
 
 
 def _counts_answers(r: Requirement) -> bool:
@@ -226,10 +218,11 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def sequence(trial: Sequence[Stage]) -> list[int]:
-    """The blocks that each stage before live finds in the sequence, if those before took what they ask for."""
+def sequence(trial: Sequence[Stage], *, unpaired: bool = False) -> list[int]:
+    """The blocks that each stage before live finds in the sequence, if those before took what they ask for; none where each
+    has a sequence of its own."""
     before, found = 0, []
     for stage in trial:
         found.append(before)
-        before += stage.blocks
+        before += 0 if unpaired else stage.blocks
     return found

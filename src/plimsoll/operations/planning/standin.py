@@ -20,6 +20,7 @@ from plimsoll.models import PythonEngine
 from plimsoll.operations.bench import blocks_of, numbered
 from plimsoll.operations.intake import contract_of
 from plimsoll.operations.planning.history import FEWEST, History, Spread, key_of, spread_of
+from plimsoll.operations.planning.splitting import share_of, spread_of_arms
 from plimsoll.stats import Metric
 
 Floats = NDArray[np.float64]
@@ -40,15 +41,16 @@ def from_rows(capability: Capability, files: Sequence[Path], requirements: Itera
     count = int(codes.max()) + 1 if len(codes) else 0
     source = f"assumed: {said}, on {count} blocks of recorded rows"
     per_block = np.bincount(codes, minlength=count)
+
+    def spread(r: Requirement) -> Spread | None:
+        if (share := share_of(capability, r)) is not None:
+            return spread_of_arms(capability, r, share, cut, ours, labels, codes)
+        return _spread(capability.definition(r.metric), r, ours, theirs, labels, codes, source)
+
     return History(
         events_per_block=float(np.median(per_block)) if count else None,
         traffic_source=f"{count} blocks of recorded rows",
-        spreads={
-            key_of(r): spread
-            for r in requirements
-            if not r.operational
-            and (spread := _spread(capability.definition(r.metric), r, ours, theirs, labels, codes, source))
-        },
+        spreads={key_of(r): seen for r in requirements if not r.operational and (seen := spread(r))},
     )
 
 

@@ -41,6 +41,7 @@ COLUMNS = {
     "cached": "BOOLEAN",
     "payload": "BOOLEAN",
     "label": "DOUBLE",
+    "numbers": "VARCHAR",  # JSON, of an outcome
     "inputs": "VARCHAR",  # JSON
     "frame_end": "BIGINT",  # where the record's frame ends in the segment
     "record": "VARCHAR",  # base64 here, a BLOB in the file; on the first row of each record that was written
@@ -92,12 +93,13 @@ def _columns(record: Record) -> Iterable[dict[str, Any]]:
         case Event():
             yield _event_columns(record)
         case Beside():
-            row = {"kind": "beside", "id": record.event}
+            row: dict[str, Any] = {"kind": "beside", "id": record.event}
             yield from (row | _answer_columns(a) for a in record.answers)
             if not record.answers:  # exposures lost: the record itself is what has to be kept
                 yield row
         case Outcome():
-            yield {"kind": "outcome", "id": record.event, "label": record.label, "at": _us(record.at)}
+            row = {"kind": "outcome", "id": record.event, "label": record.label, "at": _us(record.at)}
+            yield row | {"numbers": msgspec.json.encode(record.values).decode()} if record.values else row
 
 
 def _event_columns(event: Event) -> dict[str, Any]:

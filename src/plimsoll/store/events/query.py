@@ -156,7 +156,10 @@ def _views(files: _Files, since: datetime | None, inputs: Mapping[str, str] | No
         f"CREATE VIEW answers AS SELECT r.id, e.asked_at, e.block, e.unit, r.kind = 'event' AS served, {answer} "
         "FROM records r JOIN events e USING (id) WHERE r.kind IN ('event', 'beside') AND r.release IS NOT NULL"
     )
-    yield f"CREATE VIEW outcomes AS SELECT id, label, \"at\" AS known_at FROM records WHERE kind = 'outcome' {later}"
+    yield (
+        'CREATE VIEW outcomes AS SELECT id, label, "at" AS known_at, numbers::JSON AS numbers FROM records '
+        f"WHERE kind = 'outcome' {later}"
+    )
 
 
 def _inputs(inputs: Mapping[str, str] | None) -> str:
