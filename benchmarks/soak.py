@@ -2,10 +2,10 @@
 
 A unit asks once, and its number says when: so the event log shows what is missing and what is there twice. Who answers
 changes every ``EVERY_S``, and whoever was live before answers beside, so that each event has a second record. Memory is
-the server's own after each second of load: PSS without files, whose parts depend on who else has them open. A swap holds
-two models for a moment, and the allocator's arenas and pools fill for the first quarter of a million requests: what a leak
-raises is the floor, the least of each ``WINDOW`` samples behind that warm-up. Its slope is the least-squares line through
-the floor, with Student's t around it, widened for the dependence of neighbouring windows.
+the server's own after each second of load and what that left to do: PSS without files, whose parts depend on who else
+has them open. A swap holds two models for a moment, and the allocator's arenas and pools fill for the first quarter of a
+million requests: what a leak raises is the floor, the least of each ``WINDOW`` samples behind that warm-up. Its slope is
+the least-squares line through the floor, with Student's t around it, widened for the dependence of neighbouring windows.
 
 ``SOAK_REQUESTS=600000`` in the environment makes it shorter; the bound of the slope is then wider.
 """
@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.driving import Load, burst, pss_mb
+from benchmarks.driving import Load, burst, cpu_s, pss_mb
 from benchmarks.servers import CORE, build, ours
 from benchmarks.table import Row, at_least, at_most
 from plimsoll.errors import Broken
@@ -42,6 +42,9 @@ WARM_REQUESTS = 250_000
 MOST_WARM_SHARE = 0.5
 """Of a shorter run."""
 WINDOW = 5
+LOOK_S, MOST_LOOKS = 0.1, 50
+IDLE_SHARE = 0.2
+"""Of a core: less than answering takes, and more than following does."""
 CUT_OFF = 4 * CONNECTIONS
 """The last requests of a burst, some of which wrk sends and does not wait for."""
 
@@ -83,6 +86,7 @@ def run() -> list[Row]:
                 after = len(bursts) * 1_000_000 + 1
                 bursts.append(Burst(after, burst(target, CONNECTIONS, 1, after=after)))
                 asked += bursts[-1].load.asked
+                settle(target.pid)
                 samples.append(Sample(asked, pss_mb(target.pid, "Pss_Anon") * 2**20))
         took_s = time.perf_counter() - began_s
         log = SegmentLog(next((folder / "plain").glob("events-*")), durability="process")
@@ -157,6 +161,15 @@ def missing(units: np.ndarray, bursts: Sequence[Burst]) -> int:
 
 def doubled(values: np.ndarray) -> int:
     return len(values) - len(np.unique(values))
+
+
+def settle(pid: int) -> None:
+    """Wait until what is answered beside has been answered: a queue that is worked off is no leak, nor is one that stays."""
+    for _ in range(MOST_LOOKS):
+        before_s = cpu_s(pid)
+        time.sleep(LOOK_S)
+        if cpu_s(pid) - before_s <= IDLE_SHARE * LOOK_S:
+            return
 
 
 def floor(samples: Sequence[Sample]) -> list[Sample]:

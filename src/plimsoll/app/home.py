@@ -27,6 +27,7 @@ from plimsoll.store import (
     SqlCatalog,
     SqliteOnline,
     Trust,
+    unfinished,
 )
 
 
@@ -132,7 +133,12 @@ class Home:
 
 @contextmanager
 def open_home(settings: Settings, *, clock: Clock | None = None, notifier: Notifier | None = None) -> Iterator[Home]:
-    """The home at ``settings.home``, made if it is not there; closed at the end of the block."""
+    """The home at ``settings.home``, made if it is not there; closed at the end of the block.
+
+    Raises Refused where a restore to it was not finished.
+    """
+    if (why := unfinished(settings.home)) is not None:
+        raise why
     settings.home.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(settings.checkpoints)
     catalog = SqlCatalog(settings.catalog_url, checkpoints=checkpoints)

@@ -17,6 +17,7 @@ from plimsoll.serving.listening import listening
 from plimsoll.serving.restarts import Restarts
 from plimsoll.serving.supervisor import ALIVE, READY, Limits, Supervisor, trouble_sign
 from plimsoll.settings import Settings
+from plimsoll.store import unfinished
 
 LOOP_SILENT_S = 900.0
 """The loop's process is silent while it brings features or looks at a day at once; a worker never is."""
@@ -62,8 +63,11 @@ def serve_with_workers(
 ) -> int:
     """Serve with ``workers`` processes until SIGTERM or Ctrl-C; the exit code. SIGHUP replaces them one by one.
 
-    Raises UsageError where the port is taken, or where the workers could not share what they look features up in.
+    Raises UsageError where the port is taken, or where the workers could not share what they look features up in; Refused
+    where a restore of the home was not finished.
     """
+    if (why := unfinished(settings.home)) is not None:
+        raise why
     if any(capability.known_views for capability in capabilities) and settings.features.store == "memory":
         raise UsageError(
             "features in memory are one process's own, and every worker would need them",

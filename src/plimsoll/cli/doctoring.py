@@ -101,7 +101,12 @@ def _capability(folder: Path) -> Iterator[Finding]:
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
+    from plimsoll.store import unfinished
+
     home = settings.home
+    if (why := unfinished(home)) is not None:
+        yield Finding("home", "fault", why.message, why.hint)
+        return
     if not home.is_dir():
         yield Finding("home", "warning", f"there is none at {home} yet", "plimsoll release makes it")
         return

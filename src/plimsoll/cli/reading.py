@@ -45,6 +45,10 @@ def look(settings: Settings) -> Iterator[CatalogReader]:
 
 
 def _must_exist(settings: Settings) -> None:
+    from plimsoll.store import unfinished
+
+    if (why := unfinished(settings.home)) is not None:
+        raise why
     if not settings.catalog and not settings.catalog_file.is_file():
         raise UsageError(
             f"there is no Plimsoll home at {settings.home}",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from plimsoll.store.objects_remote import ObstoreObjects
     from plimsoll.store.online import GuardedOnline, MemoryOnline, RedisOnline, SqliteOnline
     from plimsoll.store.pepper import Pepper
-    from plimsoll.store.restoring import restore
+    from plimsoll.store.restoring import restore, unfinished
     from plimsoll.store.sweep import collect
     from plimsoll.store.trust import Trust
     from plimsoll.store.upgrading import upgraded
@@ -54,6 +54,7 @@ __all__ = [
     "size_of",
     "sync_folder",
     "unavailable",
+    "unfinished",
     "upgraded",
 ]
 
@@ -61,6 +62,7 @@ _HOME = {
     "REVISION": "catalog.revision",
     "back_up": "backup",
     "restore": "restoring",
+    "unfinished": "restoring",
     "upgraded": "upgrading",
     "Checkpoints": "checkpoints",
     "EventQuery": "events",

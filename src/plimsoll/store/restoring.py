@@ -1,4 +1,8 @@
-"""An archive becomes a home again: beside the place first, every digest checked, then renamed; whole or not at all."""
+"""An archive becomes a home again: beside the place first, every digest checked, then renamed; whole or not at all.
+
+A restore that was killed leaves no home, and what it had unpacked beside the place. Whoever opened a home there now would
+begin an empty one, and the restore could not be done again: so nobody does (``unfinished``) before it has been.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,18 @@ from plimsoll.store.backup import CATALOG, MANIFEST, Digesting, Kept, Manifest, 
 from plimsoll.store.durable import make_folder, sync_folder, unavailable
 
 _CHUNK = 1 << 20
+_ASIDE = ".restoring"
+
+
+def unfinished(home: Path) -> Refused | None:
+    """Why nothing may be begun at ``home``: a restore to it was killed, or is still going on. None where all is well."""
+    aside = _aside(home)
+    if not aside.exists() or (home.exists() and any(home.iterdir())):
+        return None
+    return Refused(
+        f"a restore of {home} is not finished: there is {aside}, and no home yet",
+        hint=f"plimsoll restore FILE --home {home} begins it again; rm -r {aside} gives it up",
+    )
 
 
 def restore(source: Path, home: Path, *, revision: str) -> Manifest:
@@ -27,22 +43,31 @@ def restore(source: Path, home: Path, *, revision: str) -> Manifest:
             f"{home} is not empty, and a restore never writes over anything",
             hint=f"restore to another place with --home, or move it away first: mv {home} {home}.old",
         )
-    aside = home.with_name(home.name + ".restoring")
+    aside = _aside(home)
     if aside.exists():
         shutil.rmtree(aside)
     try:
         make_folder(aside)
         manifest = _checked(source, _extracted(source, aside), revision)
         (aside / MANIFEST).unlink()
-        if home.exists():
-            home.rmdir()
-        aside.rename(home)
+        _sync(aside)
+        aside.rename(home)  # an empty folder that is there is replaced by it
         sync_folder(home.parent)
     except OSError as error:
         raise unavailable("restoring the home", home, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
+
+
+def _aside(home: Path) -> Path:
+    return home.with_name(home.name + _ASIDE)
+
+
+def _sync(folder: Path) -> None:
+    """The names of all files, before the home's own name: a power cut must not leave a home with some of them."""
+    for path in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        sync_folder(path)
 
 
 def _extracted(source: Path, folder: Path) -> tuple[dict[str, Kept], bytes]:

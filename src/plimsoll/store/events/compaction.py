@@ -122,14 +122,14 @@ def _compacted(segment: Segment, work: Path) -> str:
     """The path of the new Parquet file; empty if the segment is damaged, which ``verify`` names."""
     try:
         aside = _written(segment, work)
+        with aside.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            os.fsync(file.fileno())
+        return str(_put_in_place(segment, aside, digest))
     except Damaged:
         return ""
     except OSError as error:
         raise unavailable(f"compacting segment {segment.name}", segment.path, error) from error
-    with aside.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        os.fsync(file.fileno())
-    return str(_put_in_place(segment, aside, digest))
 
 
 def _put_in_place(segment: Segment, aside: Path, digest: str) -> Path:
