@@ -17,7 +17,7 @@ from plimsoll.kernel.requirement import at_most, better, equivalent, no_worse
 from plimsoll.kernel.rollout import Canary, Live, Shadow
 from plimsoll.kernel.verdict import Block, Evidence
 from plimsoll.operations.planning.document import plan_of
-from plimsoll.operations.planning.history import History, Spread, from_ledger, key_of
+from plimsoll.operations.planning.history import History, Rate, Spread, from_ledger, key_of
 from plimsoll.outcome_metric import outcome_rate
 from plimsoll.scaffold import sample_plan, write
 
@@ -126,20 +126,47 @@ def test_equal_blocks_and_a_limit_of_nothing_break_no_plan(orders: Path) -> None
     assert errors["answer"] == "unknown"
 
 
-def test_every_kind_of_requirement_is_foreseen_or_said_not_to_be(orders: Path) -> None:
-    """Equivalence takes longer than no worse; a gain is foreseen of a candidate like the last; two rates are not."""
+def test_every_kind_of_requirement_is_foreseen(orders: Path) -> None:
+    """Equivalence takes longer than no worse; a gain is foreseen of a candidate like the last; two rates by their events."""
     asked = (
         CLOSE,
         equivalent("log_loss", margin=0.02, than="champion"),
         better("log_loss", than="champion"),
         no_worse("error_rate", margin=0.01, than="champion"),
+        equivalent("error_rate", margin=0.01, than="champion"),
     )
     past = Spread(sd=0.02, rho=0.1, mean=-0.03, blocks=14, source="the gate of v1, 14 blocks")
-    history = History(events_per_block=900, traffic_source="the gate", spreads={key_of(CLOSE): past})
-    close, same, gain, rates = planned(orders, history, Shadow(blocks=10, requires=asked))["stages"][0]["requirements"]
+    counted = {"error_rate": Rate(rate=0.003, source="the lease of v1, 3 of 1,000")}
+    history = History(events_per_block=900, traffic_source="the gate", spreads={key_of(CLOSE): past}, rates=counted)
+    stage = Shadow(blocks=10, requires=asked)
+    close, same, gain, rates, equal = planned(orders, history, stage)["stages"][0]["requirements"]
     assert same["needs_blocks"] > close["needs_blocks"] and same["power"] < close["power"]
+    assert same["catches_from"] > close["catches_from"]  # to fail it may be missed on either side
     assert gain["candidate"] == "one like the last" and gain["needs_blocks"] < 30 and gain["fault"] == 0.02
-    assert rates["answer"] == "unknown" and "not foreseen" in rates["source"]
+    assert rates["source"].startswith("the lease of v1") and rates["fault"] == pytest.approx(0.033)
+    assert 0 < rates["needs_blocks"] <= equal["needs_blocks"] and rates["caught"] > 0.9
+
+
+def test_a_lease_is_foreseen_with_what_a_fault_costs_until_it_ends(orders: Path) -> None:
+    """For sizes of fault: larger ones sooner; what counts answers says how many are bad; quality waits for its outcomes."""
+    keep = [at_most("error_rate", 0.005), no_worse("log_loss", margin=0.02, than="predecessor")]
+    spread = msgspec.structs.replace(known(0.02).spreads[key_of(CLOSE)], floor=-0.1)
+    history = History(events_per_block=900, traffic_source="the gate", spreads={key_of(CLOSE): spread})
+    plan = plan_of(load(orders).variant(rollout=[Live()], keep=keep), history)
+    errors, loss = plan["live"]
+    assert [f["size"] for f in errors["faults"]] == [0.01, 0.02, 0.05]
+    assert sorted((f["blocks"] for f in errors["faults"]), reverse=True) == [f["blocks"] for f in errors["faults"]]
+    assert errors["faults"][1]["bad_answers"] == pytest.approx(0.02 * errors["faults"][1]["answers"])
+    assert loss["waits_blocks"] > 0 and all(f["blocks"] > loss["waits_blocks"] for f in loss["faults"])
+    assert loss["faults"][0]["bad_answers"] is None and loss["false_alarm_blocks"] == 730
+
+
+def test_a_lease_that_nothing_was_measured_of_is_said_to_be_unknown(orders: Path) -> None:
+    """No traffic, no spread: no number."""
+    keep = [at_most("error_rate", 0.005), no_worse("log_loss", margin=0.02, than="predecessor")]
+    nothing = History(events_per_block=None, traffic_source="", spreads={})
+    plan = plan_of(load(orders).variant(keep=keep), nothing)
+    assert not any(held["faults"] for held in plan["live"]) and "nothing" in plan["live"][1]["source"]
 
 
 def test_two_arms_are_foreseen_by_dividing_the_recorded_rows(orders: Path) -> None:

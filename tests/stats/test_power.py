@@ -11,6 +11,7 @@ from plimsoll.stats.power import (
     blocks_until_caught,
     events_until_caught,
     gap_over_blocks,
+    power_of_equivalence,
     power_of_rate,
     power_over_blocks,
     rate_events_to_catch,
@@ -46,6 +47,18 @@ def test_the_smallest_fault_is_caught_as_often_as_said(n: int, alpha: float) -> 
     beyond = gap_over_blocks(n=n, sd=SD, alpha=alpha, power=0.8, rho=RHO)
     caught = [mean_sequence(xs, alpha_low=alpha, alpha_high=ALPHA).low > 0.0 for xs in streams(600, n, beyond)]
     assert 0.72 < sum(caught) / 600 < 0.88
+
+
+@pytest.mark.parametrize(("n", "sd"), [(17, 0.02), (30, 0.03), (20, 0.015)])
+def test_equivalence_is_shown_as_often_as_both_sides_are(n: int, sd: float) -> None:
+    """What a plan says of it: both bounds inside the margin, for a candidate that is equal."""
+    margin, passed = 0.02, 0
+    for xs in streams(600, n, 0.0):
+        seen = mean_sequence([x * sd / SD for x in xs], alpha_low=ALPHA, alpha_high=ALPHA)
+        passed += -margin < seen.low and seen.high < margin
+    said = power_of_equivalence(n=n, margin=margin, sd=sd, alpha=ALPHA, rho=RHO)
+    assert abs(passed / 600 - said) < 0.06
+    assert said < power_over_blocks(n=n, gap=margin, sd=sd, alpha=ALPHA, rho=RHO)
 
 
 def test_power_and_gap_are_each_others_inverse() -> None:

@@ -64,16 +64,16 @@ def rate_events_needed(*, limit: float, rate: float, alpha: float, power: float,
     return first_shown(shown, most)
 
 
-def first_shown(shown: Callable[[int], bool], most: int) -> int | None:
+def first_shown(shown: Callable[[int], bool], most: int, *, fine: float = 1.0) -> int | None:
     """The least n ≥ 1 that is ``shown``, for what stays shown once it is; None beyond ``most``. Doubling, then
-    bisection: about 2 log₂ n calls."""
+    bisection: about 2 log₂ n calls; fewer where ``fine`` times the least is near enough."""
     high = 1
     while not shown(high):
         if high >= most:
             return None
         high = min(2 * high, most)
     low = high // 2
-    while high - low > 1:
+    while high - low > 1 and high > fine * low:
         middle = (low + high) // 2
         low, high = (low, middle) if shown(middle) else (middle, high)
     return high

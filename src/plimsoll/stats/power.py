@@ -20,6 +20,7 @@ from plimsoll.stats.sequence import START, critical_t, lean_weight
 from plimsoll.stats.special import beta_cdf, normal_quantile
 
 MOST_EVENTS = 100_000_000
+_SURE = 0.9999
 
 
 def power_over_blocks(*, n: int, gap: float, sd: float, alpha: float, rho: float = 0.1, planned: int = 20) -> float:
@@ -35,6 +36,35 @@ def power_over_blocks(*, n: int, gap: float, sd: float, alpha: float, rho: float
     if sd == 0.0:
         return float(gap > 0.0)
     return _cleared(n, gap, _Spread(sd=sd, rho=rho), alpha, planned)
+
+
+def power_of_equivalence(
+    *, n: int, margin: float, sd: float, alpha: float, rho: float = 0.1, planned: int = 20
+) -> float:
+    """The chance that both of ``mean_sequence``'s bounds, each of error ``alpha``, lie within ±``margin`` after ``n`` blocks,
+    of a candidate that is equal.
+
+    One spread widens both bounds, so they miss together more often than two tests would: the mean of the chance over
+    equally likely spreads, and over the skewness, which moves one of the two.
+    """
+    check_blocks(sd=sd, rho=rho)
+    if n < START or sd == 0.0:
+        return float(n >= START and margin > 0.0)
+    parts = _parts(n, _Spread(sd=sd, rho=rho), alpha, planned)
+    if math.isinf(parts.widened):
+        return 0.0
+    gap, error = margin * math.sqrt(n) / sd, NormalDist(0.0, parts.error)
+    total = 0.0
+    for z in _STRATA:
+        widened = parts.widened * (1.0 + z / math.sqrt(2.0 * (n - 1)))
+        for g in _STRATA:
+            above, below = (widened + parts.lean * max(0.0, side * g) for side in (1.0, -1.0))
+            total += max(0.0, error.cdf(gap - above) - error.cdf(below - gap))
+    return total / len(_STRATA) ** 2
+
+
+_STRATA = tuple(normal_quantile((i + 0.5) / 15) for i in range(15))
+"""Equally likely values of a standard normal."""
 
 
 def gap_over_blocks(*, n: int, sd: float, alpha: float, power: float, rho: float = 0.1, planned: int = 20) -> float:
@@ -75,21 +105,38 @@ def _reach(n: int, spread: _Spread, alpha: float, planned: int) -> tuple[float, 
     """In units of sd/√n: how far the bound lies above the mean, and the standard error of the two together.
 
     The mean varies by its own error, and the bound by that of s (relative variance 1/(2(n − 1))). A bound also moves out
-    by max(0, G₁) times a factor (``Summary.lean``), and n Gaussian blocks have a G₁ of 0 ± √(6n(n − 1)/((n − 2)(n + 1)(n +
-    3))) (Joanes & Gill 1998): half a normal's mean is 1/√(2π), its variance ½ − 1/(2π). What is believed of the
-    autocorrelation is shrunk towards the prior, as in ``dependence``.
+    by max(0, G₁) times a factor (``Summary.lean``): half a normal's mean is 1/√(2π), its variance ½ − 1/(2π).
     """
+    parts = _parts(n, spread, alpha, planned)
+    if math.isinf(parts.widened):
+        return math.inf, 1.0
+    widened = parts.widened + parts.lean / math.sqrt(2.0 * math.pi)
+    of_s = widened * widened / (2.0 * (n - 1))
+    of_lean = parts.lean**2 * (0.5 - 0.5 / math.pi)
+    return widened, math.sqrt(parts.error**2 + of_s + of_lean)
+
+
+class _Parts(NamedTuple):
+    """Of a bound, in units of sd/√n: how far it lies out without skewness, how much further a standard deviation of the
+    skewness moves it, and the standard error of the mean."""
+
+    widened: float
+    lean: float
+    error: float
+
+
+def _parts(n: int, spread: _Spread, alpha: float, planned: int) -> _Parts:
+    """n Gaussian blocks have a skewness G₁ of 0 ± √(6n(n − 1)/((n − 2)(n + 1)(n + 3))) (Joanes & Gill 1998). What is believed
+    of the autocorrelation is shrunk towards the prior, as in ``dependence``."""
     believed = min(MOST_RHO, (PRIOR_BLOCKS * PRIOR_RHO + n * spread.seen_rho) / (PRIOR_BLOCKS + n))
     widening = spread.seen * math.sqrt((1.0 + believed) / (1.0 - believed))
+    error = math.sqrt((1.0 + spread.rho) / (1.0 - spread.rho))
     critical = critical_t(n, alpha, planned)
     if math.isinf(critical):
-        return math.inf, 1.0
+        return _Parts(math.inf, 0.0, error)
     skewness = math.sqrt(6.0 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
     lean = lean_weight(alpha) * (1.0 + 2.0 * critical * critical) / (6.0 * math.sqrt(n)) * skewness
-    widened = widening * (critical + lean / math.sqrt(2.0 * math.pi))
-    of_s = widened * widened / (2.0 * (n - 1))
-    of_lean = (widening * lean) ** 2 * (0.5 - 0.5 / math.pi)
-    return widened, math.sqrt((1.0 + spread.rho) / (1.0 - spread.rho) + of_s + of_lean)
+    return _Parts(widening * critical, widening * lean, error)
 
 
 def blocks_until_caught(
@@ -134,9 +181,9 @@ def power_of_rate(*, n: int, limit: float, rate: float, alpha: float) -> float:
         return 0.0
     if rate < limit:
         most = _most_hits(n, lambda k: rate_sequence(k, n, alpha_low=alpha, alpha_high=alpha).high <= limit)
-        return 0.0 if most < 0 else _at_most(most, n, rate)
+        return 0.0 if most < 0 else binomial_cdf(most, n, rate)
     least = 1 + _most_hits(n, lambda k: rate_sequence(k, n, alpha_low=alpha, alpha_high=alpha).low <= limit)
-    return 0.0 if least > n else 1.0 - _at_most(least - 1, n, rate)
+    return 0.0 if least > n else 1.0 - binomial_cdf(least - 1, n, rate)
 
 
 def rate_events_to_catch(*, limit: float, rate: float, alpha: float, power: float, most: int = MOST_EVENTS) -> int:
@@ -172,14 +219,20 @@ def rate_seen(*, n: int, limit: float, alpha: float, power: float) -> float:
 
 def events_until_caught(*, limit: float, rate: float, alpha: float, most: int) -> tuple[float, float]:
     """The expected number of events, ``most`` at most, until ``rate`` is shown to exceed ``limit``, and the chance that it
-    is within ``most``: the trapezoid over looks a tenth apart."""
+    is within ``most``."""
+    return looked_at_until_caught(lambda n: power_of_rate(n=n, limit=limit, rate=rate, alpha=alpha), most)
+
+
+def looked_at_until_caught(power: Callable[[int], float], most: int) -> tuple[float, float]:
+    """The expected number of events, ``most`` at most, until what n events show with the chance ``power(n)`` is shown, and the
+    chance that it is within ``most``: the trapezoid over looks a tenth apart."""
     at, waited, caught, before = 0, 0.0, 0.0, 0
-    while at < most:
+    while at < most and caught < _SURE:
         at = min(most, max(at + 1, round(1.1 * at)))
-        now = max(caught, power_of_rate(n=at, limit=limit, rate=rate, alpha=alpha))
+        now = max(caught, power(at))
         waited += (at - before) * (1.0 - 0.5 * (caught + now))
         caught, before = now, at
-    return waited, caught
+    return waited + (most - at) * (1.0 - caught), caught
 
 
 def _most_hits(n: int, holds: Callable[[int], bool]) -> int:
@@ -193,8 +246,10 @@ def _most_hits(n: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-def _at_most(k: int, n: int, rate: float) -> float:
+def binomial_cdf(k: int, n: int, rate: float) -> float:
     """P(X ≤ k) of a binomial, by the incomplete beta function (Abramowitz & Stegun 26.5.24)."""
+    if k < 0:
+        return 0.0
     if k >= n or rate <= 0.0:
         return 1.0
     return 0.0 if rate >= 1.0 else beta_cdf(1.0 - rate, n - k, k + 1.0)

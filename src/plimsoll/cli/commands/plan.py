@@ -46,7 +46,7 @@ def _history(capability: Capability, settings: Settings) -> History:
     known = History(events_per_block=None, traffic_source="", spreads={})
     if settings.catalog or settings.catalog_file.is_file():
         known = _past(capability, settings)
-    required = [r for stage in capability.stages for r in stage.requires]
+    required = [*(r for stage in capability.stages for r in stage.requires), *capability.keep]
     unknown = [r for r in required if not r.operational and key_of(r) not in known.spreads]
     if not unknown and known.events_per_block:
         return known
@@ -99,6 +99,9 @@ def _page(console: Console, document: dict[str, Any]) -> None:
     for stage in document["stages"]:
         heading(console, f"{stage['stage']}: {stage['blocks']} to {stage['deadline_blocks']} blocks{_time(stage)}")
         facts(console, [(r["requirement"], "\n".join(_lines(r))) for r in stage["requirements"]])
+    if document["live"]:
+        heading(console, "live, for as long as it is")
+        facts(console, [(r["requirement"], "\n".join(_held(r))) for r in document["live"]])
     _sentences(console, document)
 
 
@@ -109,16 +112,38 @@ def _lines(r: dict[str, Any]) -> list[str]:
         return [f"unknown: {r['source']}"]
     rate = r["over"] == "events"
     number = share if rate else figure
-    wanted = "a year would not do" if r["needs_blocks"] is None else f"it takes {r['needs_blocks']} blocks for 80%"
-    sees = "nothing" if r["catches_from"] is None else number(r["catches_from"])
+    wanted = (
+        "a year would not do"
+        if r["needs_blocks"] is None
+        else f"it takes {r['needs_blocks']} block{'s' * (r['needs_blocks'] != 1)} for 80%"
+    )
+    sees = f"the smallest fault it sees: {'nothing' if r['catches_from'] is None else number(r['catches_from'])}"
     shown = f", {r['fault_answers']:,.0f} answers shown" if r["fault_answers"] else ", nobody is shown one"
     lines = [
         f"{r['candidate']} passes {r['power']:.0%} of the time, {r['power_at_deadline']:.0%} by the deadline; {wanted}",
-        f"the smallest fault it sees: {sees}",
+        *([sees] if r["catches_from"] is not None or not rate else []),
         f"a fault of {number(r['fault'])} that begins here: {r['caught']:.0%} caught, after {r['fault_blocks']:.1f} "
         f"blocks{shown}",
     ]
     return lines if rate else [*lines, _spread(r)]
+
+
+def _held(r: dict[str, Any]) -> list[str]:
+    """A line for each size of fault: when its lease ends, and what it costs until then."""
+    from plimsoll.kernel.figure import figure, share
+
+    if not r["faults"]:
+        return [f"unknown: {r['source']}"]
+    number = share if r["over"] == "events" else figure
+    lines = []
+    for fault in r["faults"]:
+        sure = "" if fault["caught"] > 0.995 else f" ({fault['caught']:.0%} within a year)"
+        given = "" if fault["answers"] is None else f", {fault['answers']:,.0f} answers given"
+        bad = "" if fault["bad_answers"] is None else f", {fault['bad_answers']:,.0f} of them bad"
+        after = f"{fault['blocks']:.1f} blocks, 9 times in 10 by {fault['nine_in_ten']:.1f}"
+        lines.append(f"a fault of {number(fault['size'])}: the lease ends after {after}{sure}{given}{bad}")
+    waits = f"; {r['waits_blocks']:.1f} of them for the outcomes" if r["waits_blocks"] else ""
+    return [*lines, f"at most one false alarm in {r['false_alarm_blocks']:,.0f} blocks{waits} ({r['source']})"]
 
 
 def _spread(r: dict[str, Any]) -> str:

@@ -10,8 +10,10 @@ import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.kernel.rollout import Stage, required
+from plimsoll.operations.planning.foreseen import Foreseen, Terms
 from plimsoll.operations.planning.history import History
-from plimsoll.operations.planning.stage import Foreseen, Terms, foreseen, sequence
+from plimsoll.operations.planning.live import held_live
+from plimsoll.operations.planning.stage import foreseen, sequence
 from plimsoll.stats.planner import POWER
 from plimsoll.stats.sequence import START
 
@@ -39,6 +41,7 @@ def plan_of(capability: Capability, history: History) -> dict[str, Any]:
         "stages": [
             _told(stage, terms.before, found, capability) for (stage, found), terms in zip(judged, made, strict=True)
         ],
+        "live": held_live(capability, history),
         "proposal": proposal,
         "says": _says(judged, proposal, history, unpaired),
         "assumes": sorted({f.source for _, found in judged for f in found if f.assumed}),

@@ -21,7 +21,7 @@ from plimsoll.operations.bench import blocks_of, numbered
 from plimsoll.operations.intake import contract_of
 from plimsoll.operations.planning.history import FEWEST, History, Spread, key_of, spread_of
 from plimsoll.operations.planning.splitting import share_of, spread_of_arms
-from plimsoll.stats import Metric
+from plimsoll.stats import Metric, row_bounds
 
 Floats = NDArray[np.float64]
 NEWEST_BLOCKS = 90
@@ -110,8 +110,10 @@ def _spread(
         return None
     known = np.isfinite(labels)
     values = metric.rows(ours[known], labels[known])
+    least, most = row_bounds(metric, ours[known], theirs[known] if r.compares else None)
     if r.compares:
         values = metric.loss_sign * (values - metric.rows(theirs[known], labels[known]))
+        least = least if metric.loss_sign > 0 else -most
     at = codes[known]
     n = np.bincount(at)
     means = np.bincount(at, weights=values)[n > 0] / n[n > 0]
@@ -119,4 +121,7 @@ def _spread(
         return None
     row_variance = float(values.var())
     effect = float(means.var(ddof=1)) * float(n[n > 0].mean()) / row_variance if row_variance > 0 else None
-    return spread_of(means.tolist(), source, assumed=True, design_effect=effect)
+    floor = float(least.mean())
+    return spread_of(
+        means.tolist(), source, assumed=True, design_effect=effect, floor=floor if np.isfinite(floor) else None
+    )
