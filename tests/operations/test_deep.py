@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from plimsoll import Inputs, at_least, metric, no_worse, number
 from plimsoll.capability import Capability, Table, load
 from plimsoll.errors import Refused, UsageError
+from plimsoll.evaluation import markdown_of
 from plimsoll.operations import collect_garbage, ship
 from plimsoll.operations.deep.ground import ground
 from plimsoll.operations.deep.keeping import keep, parts_of
@@ -22,7 +24,9 @@ from plimsoll.operations.deep.variant import Variant, answers_of
 
 from .boosting_code import boosting
 from .feeds import demand, demand_on_channel
+from .given import T0
 from .training_code import COUNTED, counting, imputing
+from .widened import widened
 
 
 def quiet(done: int, total: int, what: str) -> None:
@@ -152,6 +156,36 @@ def test_a_report_says_what_moved_the_worst_rows(place: Any, fed: Capability) ->
         pages[train] = place.objects.get(row.report).decode()
     assert "moved most by, log-odds" in pages[boosting] and "price_eur&nbsp;" in pages[boosting]
     assert "moved most by" not in pages[imputing]
+
+
+WORDS = ("parcel", "late", "broken", "refund", "again", "thanks", "order", "never", "came", "box", "please", "today")
+
+
+@pytest.fixture
+def remarked(orders_folder: Path, tmp_path: Path) -> Capability:
+    """Every order with a remark; every third one of the last weeks is an early one with a word changed."""
+    chance = random.Random(4)
+
+    def remarks(rows: Any) -> list[str]:
+        said = [" ".join(chance.choices(WORDS, k=40)) for _ in rows]
+        for i in range(len(rows) // 2, len(rows), 3):
+            said[i] = said[i - len(rows) // 2] + " sorry"
+        return said
+
+    return widened(orders_folder, tmp_path / "remarked", "remark", "string", remarks)
+
+
+def test_near_copies_are_found_by_features_and_by_text(place: Any, remarked: Capability) -> None:
+    """As many as were planted, each with its twin; the metrics with and without them."""
+    row = released(place, remarked)
+    features, text = evaluate(remarked, place.yard, row, ["duplicates"], quiet)["duplicates"].duplicates
+    assert (features.name, text.name) == ("features", "remark") and features.usually is not None
+    assert 0.3 < text.share < 0.36 and text.exact == 0 and text.pairs[0].unit != text.pairs[0].twin
+    assert {cut.metric for cut in text.without} == {m.metric for m in text.among} and text.without[0].blocks == 14
+    known = keep(place.catalog, place.objects, row, evaluate(remarked, place.yard, row, ["duplicates"], quiet), T0)
+    page = place.objects.get(place.catalog.release("orders", row.digest).report)
+    assert known.made == ("duplicates",) and "<h2>Near copies between training and gate</h2>" in page.decode()
+    assert "<details><summary>Near copies between training and gate" in markdown_of(page)
 
 
 def test_what_cannot_be_compared_is_said(place: Any, orders: Capability) -> None:

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plimsoll import trusted
-from plimsoll.capability import Capability, load
+from plimsoll.capability import Capability
 from plimsoll.errors import InvalidDeclaration
 from plimsoll.features import Inputs, number
 from plimsoll.operations import ship
 
-FLAG = """      - name: flag
-        logicalType: number
-        customProperties: [{property: knownAt, value: asked_at}]
-"""
+from .widened import widened
 
 
 @pytest.fixture
 def leaking(orders_folder: Path, tmp_path: Path) -> Capability:
     """The outcome under another name, dated as if it were known when the question is asked."""
-    folder = Path(shutil.copytree(orders_folder, tmp_path / "leaking"))
-    orders = load(folder)
-    path, contract = folder / orders.source.rows, folder / orders.source.contract
-    rows = list(csv.DictReader(path.read_text().splitlines()))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "flag"])
-        writer.writeheader()
-        writer.writerows({**row, "flag": row[orders.task.label]} for row in rows)
-    text = contract.read_text()
-    place = text.index('      - name: "price_eur"')
-    contract.write_text(text[:place] + FLAG + text[place:])
-    leaking = load(folder)
+    leaking = widened(
+        orders_folder, tmp_path / "leaking", "flag", "number", lambda rows: [row["returned"] for row in rows]
+    )
     return leaking.variant(features=[*leaking.features, Inputs(number("flag"))])
 
 

@@ -24,7 +24,7 @@ COMMANDS = (
     _command("plan", "How long a rollout takes, what it can see, and what a fault would cost", "Ship"),
     _command("calibrate", "What the gate and the rollout stop, and what they cannot see", "Ship"),
     _command("release", "Train, measure, judge; if the gate passes, queue it for its rollout", "Ship"),
-    _command("evaluate", "Look deeply into a release: robustness, ablation, stability, attribution", "Ship"),
+    _command("evaluate", "Look deeply into a release: inputs in trouble, ablation, churn, attribution, copies", "Ship"),
     _command("rehearse", "Replay recorded traffic through the whole loop on a virtual clock", "Ship"),
     _command("reproduce", "Build a release again from its manifest and compare the digests", "Ship"),
     _command("score", "Score the rows of files with a release, resumably", "Ship"),

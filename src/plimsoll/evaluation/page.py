@@ -120,6 +120,13 @@ def markdown_of(page: bytes) -> str | None:
     return html.unescape(rest.partition(ends)[0]) if found else None
 
 
+def with_markdown(page: bytes, text: str) -> bytes:
+    """A page that carries ``text`` instead of the Markdown that it carries."""
+    begins, ends = _CARRIED
+    head, _, rest = page.decode().partition(begins)
+    return f"{head}{begins}{html.escape(text)}{ends}{rest.partition(ends)[2]}".encode()
+
+
 @cache
 def _templates() -> Environment:
     made = page_templates("plimsoll.evaluation")

@@ -28,11 +28,12 @@ def evaluate(
     ] = None,
     shared: Shared = Options(),  # noqa: B008 - frozen
 ) -> int:
-    """What missing and noisy inputs do to a release, what each feature is worth, what another training changes, and what the
-    answers rest on.
+    """What missing and noisy inputs do to a release, what each feature is worth, what another training changes, what the
+    answers rest on, and what gate and training set share.
 
-    Parts: robustness, ablation, stability, attribution. Minutes for a large release; killed, it goes on where it was, and what
-    is known is not made again. It becomes part of the release's report. Without --deep or --only it shows what is known.
+    Parts: robustness, ablation, stability, attribution, duplicates. Minutes for a large release; killed, it goes on where it
+    was, and what is known is not made again. It becomes part of the release's report. Without --deep or --only it shows what is
+    known.
 
     Example: plimsoll evaluate v1 --deep
     """

@@ -10,7 +10,9 @@ from plimsoll.evaluation.deep.attribution import Attributed
 from plimsoll.evaluation.deep.document import Deep
 from plimsoll.evaluation.deep.loss import Loss
 from plimsoll.evaluation.deep.perturbation import how
-from plimsoll.evaluation.deep.words import by_kind, largest, ranked
+from plimsoll.evaluation.deep.words.ablation import ranked
+from plimsoll.evaluation.deep.words.attribution import largest
+from plimsoll.evaluation.deep.words.robustness import by_kind
 from plimsoll.evaluation.look import BLUE, GREY, OCHRE, data, level
 from plimsoll.evaluation.spans import WIDE, spans
 from plimsoll.kernel.figure import share

@@ -8,10 +8,11 @@ import msgspec
 
 from plimsoll.evaluation.deep.attribution import Attributed
 from plimsoll.evaluation.deep.churn import Churn
+from plimsoll.evaluation.deep.duplicates import Copies
 from plimsoll.evaluation.deep.loss import Loss
 from plimsoll.evaluation.deep.robustness import Target
 
-PARTS = ("robustness", "ablation", "stability", "attribution")
+PARTS = ("robustness", "ablation", "stability", "attribution", "duplicates")
 """In the order in which they are made and shown."""
 
 
@@ -38,6 +39,7 @@ class Deep(msgspec.Struct, frozen=True, kw_only=True):
     ablation: tuple[Ablated, ...] = ()
     stability: tuple[Churn, ...] = ()
     attribution: tuple[Attributed, ...] = ()
+    duplicates: tuple[Copies, ...] = ()
     skipped: dict[str, str] = {}
 
     @property

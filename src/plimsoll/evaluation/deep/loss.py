@@ -92,6 +92,26 @@ def loss(metric: Metric, answered: Answered, *answers: Floats) -> Loss:
     )
 
 
+def without(metric: Metric, answered: Answered, rows: NDArray[np.bool_]) -> Loss:
+    """The metric without ``rows``, and by how much it is worse than with them, block by block."""
+    whole = _measured(metric, answered, answered.scores, against="")
+    rest = answered.take(~rows)
+    cut = _measured(metric, rest, rest.scores, against="")
+    means = {block.name: block.mean for block in whole.blocks}
+    differences = [metric.loss_sign * (b.mean - means[b.name]) for b in cut.blocks if b.name in means]
+    interval = t_interval(differences, alpha_low=ERROR, alpha_high=ERROR)
+    return Loss(
+        metric=metric.name,
+        unit=metric.unit,
+        value=cut.value,
+        worse_by=finite(interval.estimate),
+        low=finite(interval.low),
+        high=finite(interval.high),
+        blocks=len(differences),
+        note=cut.note or interval.problem,
+    )
+
+
 def nothing_lost(metric: Metric, note: str) -> Loss:
     """Where nothing could be measured, and why."""
     return Loss(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.errors import UsageError
+from plimsoll.evaluation.suite.overlap import spread
 from plimsoll.kernel.digest import digest
 from plimsoll.kernel.figure import share
 
@@ -81,7 +82,7 @@ def perturbed_matrix(X: NDArray[np.float32], by: Perturbation, *named: Any) -> N
     elif by.kind == "swapped":
         made[rows] = X[draws.permutation(len(X))][rows]
     elif by.kind == "noisy":
-        noise = by.spread * _sd(np.asarray(X, dtype=np.float64)) * draws.standard_normal(X.shape)
+        noise = by.spread * spread(np.asarray(X, dtype=np.float64)) * draws.standard_normal(X.shape)
         made[rows] += noise[rows].astype(np.float32)
     else:
         raise UsageError(f"features that are looked up cannot be {by.kind}", hint="missing, noisy or swapped")
@@ -100,7 +101,7 @@ def _missing(column: Column, rows: NDArray[np.bool_], by: Perturbation, draws: n
 
 def _noisy(column: Column, rows: NDArray[np.bool_], by: Perturbation, draws: np.random.Generator) -> Column:
     values = column.astype(np.float64)
-    noise = by.spread * _sd(values.reshape(-1, 1)) * draws.standard_normal(len(values))
+    noise = by.spread * spread(values.reshape(-1, 1)) * draws.standard_normal(len(values))
     return np.where(rows, values + noise, values)
 
 
@@ -145,14 +146,6 @@ def mistyped(text: str, draws: np.random.Generator) -> str:
 
 def _equal(a: Column, b: Column) -> NDArray[np.bool_]:
     return np.fromiter((x == y for x, y in zip(a.tolist(), b.tolist(), strict=True)), np.bool_, len(a))
-
-
-def _sd(values: Floats) -> Floats:
-    """Of each column, over what is there; 0 where nothing is."""
-    there = np.isfinite(values)
-    n = np.maximum(there.sum(axis=0), 1)
-    mean = np.where(there, values, 0.0).sum(axis=0) / n
-    return np.asarray(np.sqrt((np.where(there, values - mean, 0.0) ** 2).sum(axis=0) / n))
 
 
 _WAYS: dict[str, Callable[[Column, NDArray[np.bool_], Perturbation, np.random.Generator], Column]] = {

@@ -67,7 +67,7 @@ def overlap(
     have, wanted = int(train_blocks.max()) + 1, int(gate_blocks.max()) + 1
     compared = min(wanted, have // 2) or wanted
     history = have - compared if compared < have else have
-    step = np.where(np.asarray(categories), 0.0, _spread(train) / TENTH)
+    step = np.where(np.asarray(categories), 0.0, spread(train) / TENTH)
     asked, before = gate_blocks < compared, train_blocks >= have - history
     last, earlier = train_blocks >= history, train_blocks < history
     shares: list[float | None] = []
@@ -79,7 +79,8 @@ def overlap(
     return Overlap(exact=exact, usually=usually, near=near, usually_near=usually_near, sure=have >= 2 * wanted)
 
 
-def _spread(x: Floats) -> Floats:
+def spread(x: Floats) -> Floats:
+    """The standard deviation of each column, over what is there; 0 where nothing is."""
     known = np.isfinite(x)
     n = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, x, 0.0).sum(axis=0) / n

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from plimsoll.evaluation.deep.document import PARTS, Deep, joined
-from plimsoll.evaluation.deep.page import section, with_section
+from plimsoll.evaluation.deep.page import with_section
 from plimsoll.kernel.chain import Entry
 from plimsoll.kernel.ports import Catalog, CatalogReader, Objects, ReleaseRow
 
@@ -31,7 +31,7 @@ def keep(catalog: Catalog, objects: Objects, row: ReleaseRow, found: Mapping[str
         )
         catalog.append([entry])
     if row.report and known.made:
-        page = with_section(objects.get(row.report), section(known))
+        page = with_section(objects.get(row.report), known)
         catalog.set_gate(row.digest, row.gate, objects.put(page))
     return known
 

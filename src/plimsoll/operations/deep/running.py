@@ -15,11 +15,13 @@ from plimsoll.errors import Refused, UsageError, nearest
 from plimsoll.evaluation.deep.attribution import Attributed
 from plimsoll.evaluation.deep.churn import Churn
 from plimsoll.evaluation.deep.document import PARTS, Ablated, Deep
+from plimsoll.evaluation.deep.duplicates import Copies
 from plimsoll.evaluation.deep.loss import level
 from plimsoll.evaluation.deep.robustness import RATES, SPREADS, Target
 from plimsoll.kernel.ports import ReleaseRow
 from plimsoll.operations.building import code_of
 from plimsoll.operations.deep.attribution import asked, attributed
+from plimsoll.operations.deep.duplicates import compared, copies
 from plimsoll.operations.deep.ground import Ground, ground
 from plimsoll.operations.deep.retraining import ablated, droppable, trained_again, trainings
 from plimsoll.operations.deep.robustness import targets, troubled
@@ -45,6 +47,7 @@ _MADE = {
     "ablation": _Part(lambda g: list(droppable(g)), ablated, tuple[Ablated, ...]),
     "stability": _Part(lambda g: list(trainings(g)), trained_again, tuple[Churn, ...]),
     "attribution": _Part(asked, attributed, tuple[Attributed, ...]),
+    "duplicates": _Part(compared, copies, tuple[Copies, ...]),
 }
 
 
