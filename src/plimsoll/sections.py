@@ -81,6 +81,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(gt=0, le=5, description="Seconds of a limit that a replica takes from Redis at once.")
     ] = 0.1
     timeout_ms: Annotated[float, Meta(gt=0, description="Milliseconds before a call of Redis is given up.")] = 50.0
+    stall_ms: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="Milliseconds that requests may stand still for Redis, where it is asked at once; what takes longer "
+            "goes on beside, and until then `when_away` counts.",
+        ),
+    ] = 5.0
     most_waiting: Annotated[
         int, Meta(ge=1, description="Requests in the server at a time; above it the answer is 503.")
     ] = 10_000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -28,7 +30,7 @@ from plimsoll.sections import Limits
 from plimsoll.serving.admission import Lanes, SharedLimits
 from plimsoll.serving.admission.tenant import _verified
 from plimsoll.errors import Unavailable
-limits = Limits(shared=sys.argv[1], requests_per_s=float(sys.argv[2]), burst=float(sys.argv[3]), timeout_ms=2000)
+limits = Limits(shared=sys.argv[1], requests_per_s=float(sys.argv[2]), burst=float(sys.argv[3]), timeout_ms=2000, stall_ms=2000)
 shared = SharedLimits(limits)
 lane = Lanes(limits, shared=shared).of(_verified("shop"), "late")
 print("ready", flush=True)
@@ -81,7 +83,7 @@ def two(redis_server: RedisServer) -> Any:
     def make(**limits: Any) -> list[Lane]:
         lanes = []
         for _ in range(2):
-            chosen = Limits(shared=redis_server.url, timeout_ms=500, **limits)
+            chosen = Limits(shared=redis_server.url, timeout_ms=500, stall_ms=500, **limits)
             houses.append(SharedLimits(chosen))
             lane = Lanes(chosen, shared=houses[-1]).of(SHOP, "late")
             assert lane is not None
@@ -151,6 +153,56 @@ def test_an_open_limit_goes_on_with_each_replicas_own(two: Any, redis_server: Re
         assert until(lambda: not other._rate._house.link.away)
 
 
+class Far:
+    """The way to a Redis that is far away: every answer of it comes ``late_s`` later."""
+
+    def __init__(self, port: int, late_s: float) -> None:
+        self._port, self._late_s = port, late_s
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._server.getsockname()[1]}/0"
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                far = socket.create_connection(("127.0.0.1", self._port))
+                for one, other, late_s in ((near, far, 0.0), (far, near, self._late_s)):
+                    self._threads.append(threading.Thread(target=self._carry, args=(one, other, late_s)))
+                    self._threads[-1].start()
+
+    def _carry(self, one: socket.socket, other: socket.socket, late_s: float) -> None:
+        with contextlib.suppress(OSError), one:
+            while data := one.recv(65536):
+                threading.Event().wait(late_s)
+                other.sendall(data)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+
+def test_nobody_stands_still_for_a_redis_that_is_late(redis_server: RedisServer) -> None:
+    """The first one gets in by this replica's own limit; the lease comes beside, and is what counts from then on."""
+    far = Far(redis_server.port, late_s=0.3)
+    limits = Limits(shared=far.url, requests_per_s=10, burst=5, lease_s=5, timeout_ms=10_000, stall_ms=20)
+    house = SharedLimits(limits)
+    lane = Lanes(limits, shared=house).of(SHOP, "late")
+    assert lane is not None and enter(lane)
+    assert house.link.failures == 1 and house.beside.failures == 0
+    rate: Any = lane._rate
+    assert until(lambda: rate._stock > 0), "the thread had the patience"
+    stock = rate._stock
+    assert enter(lane) and rate._stock == stock - 1 and house.link.failures == 1
+    house.close()
+    far.close()
+
+
 def test_a_closed_limit_lets_nobody_in_while_redis_is_away(two: Any, redis_server: RedisServer) -> None:
     """And says when to come back; it opens by itself."""
     for limits in ({"requests_per_s": 100}, {"concurrent": 4}):
@@ -172,7 +224,7 @@ def test_a_closed_limit_lets_nobody_in_while_redis_is_away(two: Any, redis_serve
 
 def test_tenants_and_capabilities_do_not_meet_in_redis(redis_server: RedisServer) -> None:
     """However they are named."""
-    limits = Limits(shared=redis_server.url, requests_per_s=0.1, burst=1, timeout_ms=500)
+    limits = Limits(shared=redis_server.url, requests_per_s=0.1, burst=1, timeout_ms=500, stall_ms=500)
     house = SharedLimits(limits)
     lanes = Lanes(limits, shared=house)
     pairs = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("b", "a")]
@@ -186,7 +238,7 @@ def test_a_clock_of_redis_that_was_ahead_blocks_nobody_for_long(redis_server: Re
     """What an hour's jump left behind is not waited for."""
     import redis
 
-    limits = Limits(shared=redis_server.url, requests_per_s=10, burst=5, timeout_ms=500)
+    limits = Limits(shared=redis_server.url, requests_per_s=10, burst=5, timeout_ms=500, stall_ms=500)
     house = SharedLimits(limits)
     lane = Lanes(limits, shared=house).of(SHOP, "late")
     client = redis.Redis.from_url(redis_server.url)

@@ -27,5 +27,5 @@ class AdmissionMetrics(Collector):
         shed = CounterMetricFamily("plimsoll_requests_shed", "Requests that would have waited too long")
         shed.add_metric((), overload.shed)
         away = CounterMetricFamily("plimsoll_limits_away", "Calls of Redis about limits that failed")
-        away.add_metric((), self._shared.link.failures if self._shared is not None else 0)
+        away.add_metric((), self._shared.failures if self._shared is not None else 0)
         yield from (inside, wait, shed, away)

@@ -9,6 +9,9 @@ hold unspent adds to it: at most one lease (``per_s × lease_s``, at least one t
 the limit. A replica that died gives its slots back when its lease ends; one that hung longer than that finds its lease
 over and asks before it admits anybody else. Only those that were inside already then come on top.
 
+Who has no lease asks at once, on the event loop, and everybody stands still meanwhile: for ``stall_ms`` at most. Redis
+that is later than that is away, for this request; the lease is asked for again from a thread beside, with more patience.
+
 Each lease is one call of one script, atomic in Redis, by the clock of Redis. Where that clock jumps, ahead or back by
 more than a minute, it costs one burst more; where it goes back by less, that much waiting.
 """
@@ -130,7 +133,7 @@ class SharedRate:
             if want <= 0 or now_s < self._dry_until_s:
                 return
         try:
-            granted, _ = self._house.take_tokens(self._key, self._policy, want, 1)
+            granted, _ = self._house.take_tokens(self._key, self._policy, want, 1, beside=True)
         except Unavailable:
             return
         with self._lock:
@@ -139,7 +142,11 @@ class SharedRate:
             self._stock, self._until_s = self._stock + granted, now_s + self._house.lease_s
 
     def _without(self, count: int, now_s: float, error: Unavailable) -> float:
-        """Redis is away: this replica's own bucket counts, or nobody gets in, as was declared."""
+        """Redis is away, or late: this replica's own bucket counts, or nobody gets in, as was declared. The next ones may
+        find the lease that the thread beside was given."""
+        if not self._asked:
+            self._asked = True
+            self._house.ask(self)
         if self._policy.when_away == "closed":
             raise _closed(error)
         return self._alone.take(count, now_s)
@@ -190,8 +197,8 @@ class SharedSlots:
         self._dry_until_s = now_s + self._house.lease_s
         return self._house.lease_s
 
-    def _lease(self, want: int, now_s: float) -> None:
-        self._leased = self._house.take_slots(self._key, want, self._policy.concurrent)
+    def _lease(self, want: int, now_s: float, *, beside: bool = False) -> None:
+        self._leased = self._house.take_slots(self._key, want, self._policy.concurrent, beside=beside)
         self._until_s = now_s + _SLOT_LEASE_S
 
     def renew(self) -> bool:
@@ -199,17 +206,21 @@ class SharedSlots:
         with self._lock:
             want = self._inside + self._step if self._inside else 0
             try:
-                self._lease(want, self._house.now())
+                self._lease(want, self._house.now(), beside=True)
             except Unavailable:
                 return True
             return self._leased > 0
 
 
 class SharedLimits:
-    """The limits of all replicas, in one Redis. ``close`` ends the thread that refills and renews."""
+    """The limits of all replicas, in one Redis. ``close`` ends the thread that refills and renews.
+
+    ``link`` is the event loop's, with little patience; ``beside`` is the thread's.
+    """
 
     def __init__(self, limits: Limits, *, prefix: str = "plimsoll", now: Callable[[], float] = time.monotonic) -> None:
-        self.link = RedisLink(limits.shared, timeout_ms=limits.timeout_ms, now=now)
+        self.link = RedisLink(limits.shared, timeout_ms=min(limits.stall_ms, limits.timeout_ms), now=now)
+        self.beside = RedisLink(limits.shared, timeout_ms=limits.timeout_ms, now=now)
         self.lease_s, self.now = limits.lease_s, now
         self._prefix, self._me = prefix, uuid.uuid4().hex
         self._asking: queue.SimpleQueue[SharedRate | None] = queue.SimpleQueue()
@@ -228,20 +239,27 @@ class SharedLimits:
         """Lengths first: no tenant can be named so that it meets another's key."""
         return f"{self._prefix}:{kind}:{len(tenant.name)}:{tenant.name}:{capability}"
 
-    def take_tokens(self, key: str, policy: LimitPolicy, want: int, least: int) -> tuple[int, int]:
+    @property
+    def failures(self) -> int:
+        """Calls that failed, since the start."""
+        return self.link.failures + self.beside.failures
+
+    def take_tokens(
+        self, key: str, policy: LimitPolicy, want: int, least: int, *, beside: bool = False
+    ) -> tuple[int, int]:
         """(granted, microseconds to wait): ``want`` or as many as there are, and none rather than fewer than ``least``."""
-        granted, wait_us = self._script(_TOKENS, key, policy.per_s, policy.burst, want, least)
+        granted, wait_us = self._script(beside, _TOKENS, key, policy.per_s, policy.burst, want, least)
         return int(granted), int(wait_us)
 
-    def take_slots(self, key: str, want: int, limit: int) -> int:
-        return int(self._script(_SLOTS, key, self._me, want, limit, int(_SLOT_LEASE_S * 1000)))
+    def take_slots(self, key: str, want: int, limit: int, *, beside: bool = False) -> int:
+        return int(self._script(beside, _SLOTS, key, self._me, want, limit, int(_SLOT_LEASE_S * 1000)))
 
-    def _script(self, text: str, key: str, *arguments: Any) -> Any:
+    def _script(self, beside: bool, text: str, key: str, *arguments: Any) -> Any:
         def work(client: Any) -> Any:
             script = self._scripts.get(text) or self._scripts.setdefault(text, client.register_script(text))
-            return script(keys=[key], args=arguments)
+            return script(keys=[key], args=arguments, client=client)
 
-        return self.link.call(work)
+        return (self.beside if beside else self.link).call(work)
 
     def ask(self, rate: SharedRate) -> None:
         self._asking.put(rate)
@@ -269,3 +287,4 @@ class SharedLimits:
         self._asking.put(None)
         self._thread.join(timeout=5)
         self.link.close()
+        self.beside.close()
