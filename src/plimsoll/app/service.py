@@ -13,6 +13,7 @@ from plimsoll.app.home import Home, open_home
 from plimsoll.app.wiring import Say, duty_of, nats_of, server_of, upkeep_of
 from plimsoll.capability import Capability
 from plimsoll.kernel.case import Decision
+from plimsoll.kernel.ports import OnlineFeatures
 from plimsoll.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def serve(capabilities: Sequence[Capability], settings: Settings, *, say: Say, p
             for capability in capabilities:
                 decided = _decided(capability.name if len(capabilities) > 1 else "", server, say)
                 duties.append(duty_of(capability, home, log, online, decided=decided))
-        watch = Watch(capabilities, duties, feed, home, say)
+        watch = Watch(capabilities, duties, feed, home, online, say)
         if server is not None:
             _serving(server, watch, closing, part)
         elif duties:
@@ -85,6 +86,7 @@ class Watch(NamedTuple):
     duties: Sequence[Duty]
     feed: Feeds
     home: Home
+    online: OnlineFeatures
     say: Say
 
     def bring(self) -> None:
@@ -100,7 +102,7 @@ class Watch(NamedTuple):
         if (listener := nats_of(self.capabilities, self.feed, self.home, self.say)) is not None:
             closing.callback(listener.close)
             listener.start()
-        upkeep = upkeep_of(self.duties, self.home, self.say)
+        upkeep = upkeep_of(self.duties, self.home, self.online, self.say)
         closing.callback(upkeep.stop)
         upkeep.start()
 

@@ -171,9 +171,10 @@ def nats_of(capabilities: Sequence[Capability], feed: Feeds, home: Home, say: Sa
     )
 
 
-def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
+def upkeep_of(duties: Sequence[Duty], home: Home, online: OnlineFeatures, say: Say) -> Upkeep:
     """The event log is everybody's: what one loop may still need is kept."""
     from plimsoll.operations.answered.noted import LOOK_EVERY_S
+    from plimsoll.operations.forgetting import StaleViews
     from plimsoll.operations.upkeep import Chore, Upkeep
     from plimsoll.store import Retention
 
@@ -197,4 +198,5 @@ def upkeep_of(duties: Sequence[Duty], home: Home, say: Say) -> Upkeep:
         needed_since=needed_since,
         say=say,
         chores=[look],
+        sweeps=[StaleViews(home.catalog, online).sweep],
     )

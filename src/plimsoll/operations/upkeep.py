@@ -1,4 +1,4 @@
-"""The event log's upkeep beside the loop: closed segments become Parquet, and what need not be kept is deleted.
+"""The upkeep beside the loop: closed segments become Parquet, and what need not be kept is deleted.
 
 Compaction runs in a process of its own, at the lowest priority and with bounded memory; it is ended with this one, and
 killing it loses nothing. Nothing here ever stops the loop or the server: what fails is said, and tried again.
@@ -42,7 +42,7 @@ class Upkeep:
 
     ``needed_since``: the time from which on a decision may still need events; None while nobody knows, and then nothing
     is deleted. ``say`` hears what was deleted. ``chores`` are done before that: what is to outlive the events is taken out of
-    them there.
+    them there. ``sweeps`` delete what is not needed elsewhere, and return a sentence for each thing.
     """
 
     def __init__(
@@ -54,10 +54,12 @@ class Upkeep:
         needed_since: Callable[[], datetime | None],
         say: Callable[[str], None],
         chores: Sequence[Chore] = (),
+        sweeps: Sequence[Callable[[], Sequence[str]]] = (),
         every_s: float = EVERY_S,
     ) -> None:
         self.folder, self.retention, self.clock, self.every_s = folder, retention, clock, every_s
         self.needed_since, self.say, self.chores = needed_since, say, tuple(chores)
+        self.sweeps = tuple(sweeps)
         self._done_at: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plimsoll-upkeep", daemon=True)
@@ -80,6 +82,9 @@ class Upkeep:
         needed_since = self.needed_since()
         if needed_since is not None and not self._stop.is_set():
             for sentence in self.retention.sweep(self.clock.now(), needed_since):
+                self.say(sentence)
+        for sweep in () if self._stop.is_set() else self.sweeps:
+            for sentence in sweep():
                 self.say(sentence)
 
     def _compact(self) -> None:
@@ -126,6 +131,6 @@ class Upkeep:
             try:
                 self.once()
             except PlimsollError as error:
-                _log.warning("the upkeep of the events failed, and is tried again: %s", error.message)
+                _log.warning("the upkeep failed, and is tried again: %s", error.message)
             except Exception:  # noqa: BLE001 - the supervisor of the upkeep; said in full
-                _log.exception("the upkeep of the events failed, and is tried again")
+                _log.exception("the upkeep failed, and is tried again")
