@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from benchmarks.table import Row, at_most
 from plimsoll.kernel.case import Terms
+from plimsoll.kernel.columns import Columns, Written, in_columns
 from plimsoll.kernel.decide import decide
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import Answer, Beside, Event, Outcome, Record
@@ -30,34 +32,46 @@ from plimsoll.operations.skew import SkewWatch
 from plimsoll.operations.tally import Tally
 from plimsoll.store.events.frames import Frame, decode, encode
 
-EVENTS, DAYS, SLICES, GROUP, READ = 1_000_000, 20, 50, 100, 1_000
+EVENTS, DAYS, SLICES, GROUP, SMALL, READ = 1_000_000, 20, 50, 100, 16, 100_000
 T0 = datetime(2026, 4, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 LIVE, NEW = "a" * 64, "b" * 64
 
 
 def run(events: int = EVENTS) -> list[Row]:
-    """About two minutes, most of it to make the events."""
-    rng = random.Random(20260405)
-    house = House()
-    frames = [encode(records) for records in recorded(rng, events, days=DAYS)]
-    decode_s = take_s = 0.0
-    for first in range(0, len(frames), READ):  # as the loop reads its log: so many records at a time
-        part = frames[first : first + READ]
-        decoded, s = timed(lambda part=part: [r for f in part for r in decode(Frame(0, 0, f[12:]))])
-        decode_s += s
-        take_s += timed(lambda decoded=decoded: house.take(decoded))[1]
-    _, look_s = timed(lambda: house.look(T0 + (DAYS - 1) * DAY))
-    few = [r for records in recorded(rng, events // 1_000, days=1, since=DAYS) for r in records]
-    _, again_s = timed(lambda: (house.take(few), house.look(T0 + (DAYS - 1) * DAY)))
+    """About three minutes, most of them to make the events."""
+    house, parts = passed(events, GROUP, in_columns)
+    few = [in_columns(group) for group in recorded(random.Random(4), events // 1_000, GROUP, days=1, since=DAYS)]
+    _, again_s = timed(lambda: (house.take([c for group in few for c in group]), house.look(T0 + (DAYS - 1) * DAY)))
     what = f"{events:,} events ({events * 3:,} records), 20 requirements, {SLICES} slices"
-    parts = f"decoding {decode_s:.2f} s, taking in {take_s:.2f} s, looking {look_s:.2f} s"
     return [
-        at_most(what, decode_s + take_s + look_s, 1.0, "s", note=f"{parts}; processor time of one core"),
+        _row(what, parts, 1.0),
+        _row(f"the same in turns of {SMALL}", passed(events, SMALL, in_columns)[1], 1.5),
+        _row("the same, written one by one", passed(events, GROUP, list)[1], 6.0),
         at_most(
             f"{events // 1_000:,} more on that history", again_s, 0.1, "s", note="the same requirements and slices"
         ),
     ]
+
+
+def _row(what: str, parts: Sequence[float], limit_s: float) -> Row:
+    note = "decoding {:.2f} s, taking in {:.2f} s, looking {:.2f} s; processor time of one core".format(*parts)
+    return at_most(what, sum(parts), limit_s, "s", note=note)
+
+
+def passed(
+    events: int, group: int, written: Callable[[Sequence[Record]], Sequence[Written]]
+) -> tuple[House, tuple[float, float, float]]:
+    """A house that took ``events`` in and looked, and the seconds of decoding, taking in and looking."""
+    house = House()
+    decode_s = take_s = 0.0
+    made = recorded(random.Random(20260405), events, group, days=DAYS)
+    while frames := [encode(written(records)) for records in islice(made, READ // group)]:  # as the loop reads its log
+        columns, s = timed(lambda frames=frames: in_columns([c for f in frames for c in decode(Frame(0, 0, f[12:]))]))
+        decode_s += s
+        take_s += timed(lambda columns=columns: house.take(columns))[1]
+    _, look_s = timed(lambda: house.look(T0 + (DAYS - 1) * DAY))
+    return house, (decode_s, take_s, look_s)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -105,10 +119,10 @@ class House:
         self.skew.watch([LIVE, NEW])
         self.exposure.follow(rollout)
 
-    def take(self, records: Sequence[Record]) -> None:
-        self.skew.see(records)
-        self.exposure.see(records)
-        self.tally.read(records)
+    def take(self, columns: Sequence[Columns]) -> None:
+        self.skew.see(columns)
+        self.exposure.see(columns)
+        self.tally.read(columns)
 
     def look(self, now: datetime) -> Any:
         self.tally.close(now)
@@ -116,17 +130,12 @@ class House:
         return decide(self.deployment, self.observer.observe(self.deployment, now), self.terms)
 
 
-def recorded(rng: random.Random, events: int, *, days: int, since: int = 0) -> list[list[Record]]:
-    """Groups as a server appends them: of many events, then what was said beside them, then outcomes of an hour ago."""
-    found: list[list[Record]] = []
+def recorded(rng: random.Random, events: int, group: int, *, days: int, since: int = 0) -> Iterator[Sequence[Record]]:
+    """What a server appends: the events of a turn, what was said beside them, then outcomes."""
     step = days * DAY / events
-    for first in range(0, events, GROUP):
-        group = range(first, min(first + GROUP, events))
-        made = [_event(rng, i, T0 + since * DAY + i * step, since) for i in group]
-        found.append([e for e, _, _ in made])
-        found.append([b for _, b, _ in made])
-        found.append([o for _, _, o in made])
-    return found
+    for first in range(0, events, group):
+        turn = range(first, min(first + group, events))
+        yield from zip(*(_event(rng, i, T0 + since * DAY + i * step, since) for i in turn), strict=True)
 
 
 def _event(rng: random.Random, i: int, at: datetime, since: int) -> tuple[Event, Beside, Outcome]:
@@ -135,7 +144,14 @@ def _event(rng: random.Random, i: int, at: datetime, since: int) -> tuple[Event,
     served = Answer(release=LIVE, role="live", score=0.5 * truth + 0.2, latency_ms=1 + 60 * rng.random() ** 9)
     beside = Answer(release=NEW, role="shadow", score=0.6 * truth + 0.2, latency_ms=1 + 60 * rng.random() ** 9)
     event = Event(
-        id=id, capability="late", at=at, block=at.date().isoformat(), unit=f"u{i}", inputs=inputs, served=served
-    )  # fmt: skip
+        id=id,
+        capability="late",
+        at=at,
+        block=at.date().isoformat(),
+        unit=f"u{i}",
+        inputs=inputs,
+        served=served,
+        rollout=NEW,
+    )
     label = float(rng.random() < truth)
     return event, Beside(event=id, answers=(beside,)), Outcome(event=id, label=label, at=at + timedelta(hours=1))

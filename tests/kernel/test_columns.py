@@ -66,7 +66,9 @@ events = st.builds(
     payload=st.booleans(),
 )
 besides = st.builds(Beside, event=texts, answers=st.lists(answers, max_size=2).map(tuple))
-outcomes = st.builds(Outcome, event=texts, label=numbers, at=times)
+outcomes = st.builds(
+    Outcome, event=texts, label=numbers, at=times, values=st.dictionaries(st.sampled_from(["paid", "items"]), numbers)
+)
 alike = st.lists(events, max_size=4) | st.lists(besides, max_size=4) | st.lists(outcomes, max_size=4)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK, Answer, Beside, Event, Outcome, Record
 from plimsoll.kernel.requirement import Requirement, at_least, at_most, better, no_worse
@@ -63,7 +64,7 @@ def visits(
 
 def closed(records: Sequence[Record], days: int = 30) -> list[ClosedBlock]:
     tally = Tally(task="binary", maturity=36 * HOUR, shown=["paid", "items"])
-    tally.read(records)
+    tally.read(in_columns(records))
     tally.close(T0 + days * DAY)
     return tally.closed
 

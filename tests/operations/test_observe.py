@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from plimsoll.kernel.case import Observation
+from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.lease import Proof
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
@@ -32,7 +33,7 @@ NO_WORSE = no_worse("log_loss", margin=0.1, than="champion")
 def observer(records: Any, until: Any, **options: Any) -> Observer:
     """One that has seen ``records``, looked at ``until``."""
     tally = Tally(task="binary", maturity=36 * HOUR, limits_ms=[50], columns=["depot"])
-    tally.read(records)
+    tally.read(in_columns(records))
     tally.close(until)
     skew = SkewWatch(lambda *_: np.empty((0, 1), np.float32), lambda release: ["weight"])
     return Observer(tally, skew, ExposureWatch(), terms_of(parcels()), **options)

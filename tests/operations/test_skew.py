@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from plimsoll.errors import Unavailable
+from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.records import FALLBACK, Record
 from plimsoll.operations.skew import SkewWatch
 
@@ -41,7 +42,7 @@ def watch(recompute: Any = fahrenheit) -> SkewWatch:
 def test_equal_features_are_no_problem() -> None:
     """Thousands of equal rows: nothing to say, and all of them were checked."""
     w = watch()
-    w.see(questions(3000, T0))
+    w.see(in_columns(questions(3000, T0)))
     w.compare(T0 + HOUR)
     assert w.problem("r1") == "" and w.checked("r1") == 3000
 
@@ -49,7 +50,7 @@ def test_equal_features_are_no_problem() -> None:
 def test_another_feed_is_named_with_the_features_it_changes() -> None:
     """The unit of a feed changed: the release, how many questions, and which features, most often first."""
     w = watch()
-    w.see(questions(200, T0, wrong=True))
+    w.see(in_columns(questions(200, T0, wrong=True)))
     w.compare(T0 + HOUR)
     said = w.problem("r1")
     assert "skew in r1: 200 of 200 questions" in said and "temp_f (200)" in said and "wind" not in said
@@ -58,10 +59,10 @@ def test_another_feed_is_named_with_the_features_it_changes() -> None:
 def test_it_is_gone_when_the_window_has_passed() -> None:
     """The feed delivers rightly again: six hours later no wrong question is in the window."""
     w = watch()
-    w.see(questions(100, T0, wrong=True))
+    w.see(in_columns(questions(100, T0, wrong=True)))
     w.compare(T0 + HOUR)
     for hour in range(2, 8):
-        w.see(questions(10, T0 + hour * HOUR, first=1000 * hour))
+        w.see(in_columns(questions(10, T0 + hour * HOUR, first=1000 * hour)))
         w.compare(T0 + hour * HOUR)
         assert w.checked("r1") == 10 and w.problem("r1")
     w.compare(T0 + 8 * HOUR)
@@ -71,7 +72,7 @@ def test_it_is_gone_when_the_window_has_passed() -> None:
 def test_a_rare_correction_is_tolerated() -> None:
     """Half a percent of other values is rounding and late corrections, not another feed."""
     w = watch()
-    w.see(questions(5, T0, wrong=True) + questions(995, T0, first=5))
+    w.see(in_columns(questions(5, T0, wrong=True) + questions(995, T0, first=5)))
     w.compare(T0 + HOUR)
     assert w.problem("r1") == ""
 
@@ -80,7 +81,7 @@ def test_who_is_not_watched_is_not_compared() -> None:
     """Releases that matter no more are forgotten, the fallback has no features."""
     w = watch()
     w.watch({"r2"})
-    w.see(questions(100, T0, wrong=True))
+    w.see(in_columns(questions(100, T0, wrong=True)))
     w.compare(T0 + HOUR)
     assert w.problem("r1") == "" and w.checked("r1") == 0 and w.checked(FALLBACK) == 0
 
@@ -95,7 +96,7 @@ def test_features_that_cannot_be_recomputed_are_a_problem_until_they_can() -> No
         return fahrenheit(*asked)
 
     w = watch(recompute)
-    w.see(questions(50, T0))
+    w.see(in_columns(questions(50, T0)))
     w.compare(T0 + HOUR)
     assert "cannot be recomputed offline: the warehouse is away" in w.problem("r1") and w.checked("r1") == 0
     away[0] = False

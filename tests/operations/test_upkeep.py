@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import Answer, Event
@@ -116,7 +117,7 @@ def test_stopping_ends_a_compaction_that_is_under_way(upkeep_of: MakeUpkeep) -> 
 
 def closed_blocks(count: int) -> Tally:
     tally = Tally(task="binary", maturity=DAY)
-    tally.read([event(n) for n in range(count)])
+    tally.read(in_columns([event(n) for n in range(count)]))
     tally.close(FIRST + (count + 5) * DAY)
     assert len(tally.closed) == count
     return tally
@@ -140,7 +141,7 @@ def test_the_window_of_a_lapse_is_needed() -> None:
 def test_a_block_that_waits_for_outcomes_is_needed() -> None:
     """However long ago it began."""
     tally = closed_blocks(40)
-    tally.read([event(-5)])
+    tally.read(in_columns([event(-5)]))
     assert needed_since(tally, deployment()) == FIRST - 5 * DAY
 
 

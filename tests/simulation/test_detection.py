@@ -12,6 +12,7 @@ from benchmarks.detection import Fault, faults, simulate
 from operations.given import HOUR, T0, asked, told
 from plimsoll.kernel.block import namer
 from plimsoll.kernel.case import Decision, Terms
+from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.decide import decide
 from plimsoll.kernel.lifecycle import State
 from plimsoll.kernel.records import FALLBACK
@@ -71,13 +72,15 @@ class House:
 
     def second(self, rng: np.random.Generator, second: int) -> Decision | None:
         """What the pass decides after one more second of traffic."""
+        records = []
         for i in range(20):
             at = T0 + timedelta(seconds=second + i / 20)
             truth = 1 / (1 + np.exp(0.8 - 1.6 * rng.standard_normal()))
             score = float(rng.random() if i % 10 == 0 else truth)
             said = {"new": min(max(score, 0.01), 0.99), FALLBACK: min(max(float(truth), 0.01), 0.99)}
-            self.tally.read(asked(f"{second}-{i}", at, said, block=self.name(at)))
-            self.tally.read([told(f"{second}-{i}", float(rng.random() < truth), at)])
+            records += asked(f"{second}-{i}", at, said, block=self.name(at))
+            records.append(told(f"{second}-{i}", float(rng.random() < truth), at))
+        self.tally.read(in_columns(records))
         now = T0 + timedelta(seconds=second + 1)
         self.tally.close(now)
         decision = decide(self.deployment, self.observer.observe(self.deployment, now), self.terms)

@@ -27,7 +27,7 @@ from plimsoll.kernel.records import Action, Answer, Beside, Event, Outcome, Reco
 
 _T = TypeVar("_T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 MOST_ROWS = 1_024
 """Of one record: whoever reads one row of a record reads all of it."""
 _WIDTH = 8
@@ -184,12 +184,13 @@ class Besides(msgspec.Struct, frozen=True, kw_only=True, tag="besides", gc=False
             yield Beside(event=event, answers=of_event)
 
 
-class Outcomes(msgspec.Struct, frozen=True, kw_only=True, tag="outcomes", gc=False):
+class Outcomes(msgspec.Struct, frozen=True, kw_only=True, tag="outcomes", omit_defaults=True, gc=False):
     """Several outcomes. ``labels`` has eight bytes a row, ``at_us`` is a column as that of ``Events``."""
 
     events: list[str]
     labels: bytes
     at_us: bytes
+    values: list[dict[str, float]] = []
 
     def __len__(self) -> int:
         return len(self.events)
@@ -197,10 +198,14 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True, tag="outcomes", gc=Fal
     def each(self) -> Iterator[Outcome]:
         """One by one."""
         rows = len(self.events)
-        for event, label, at in zip(
-            self.events, numbers(self.labels), spread(times(self.at_us), rows, EPOCH), strict=True
+        for event, label, at, values in zip(
+            self.events,
+            numbers(self.labels),
+            spread(times(self.at_us), rows, EPOCH),
+            spread(self.values, rows, {}),
+            strict=True,
         ):
-            yield Outcome(event=event, label=label, at=at)  # type: ignore[arg-type]
+            yield Outcome(event=event, label=label, at=at, values=values)  # type: ignore[arg-type]
 
 
 Columns = Events | Besides | Outcomes
@@ -297,6 +302,7 @@ def _outcomes(records: Sequence[Outcome]) -> Outcomes:
         events=[r.event for r in records],
         labels=struct.pack(f"<{len(records)}d", *[r.label for r in records]),
         at_us=pack_times([r.at for r in records]),
+        values=column([r.values for r in records], {}),
     )
 
 
@@ -338,7 +344,7 @@ def pack_same(values: Sequence[float]) -> bytes:
 def pack_times(times: Sequence[datetime]) -> bytes:
     """Times in µs since the epoch. They must be aware."""
     different = column(times, None)
-    return pack_us([(at - EPOCH) // _MICROSECOND for at in different])
+    return pack_us([(at - EPOCH) // MICROSECOND for at in different])
 
 
 def pack_us(times_us: Sequence[int]) -> bytes:
@@ -352,7 +358,12 @@ def numbers(column: Numbers) -> Sequence[float | tuple[float, ...] | None]:
 
 def times(column: bytes) -> Sequence[datetime]:
     """A column of times as a list."""
-    return [EPOCH + us * _MICROSECOND for us in struct.unpack(f"<{len(column) // _WIDTH}q", column)]
+    return [EPOCH + us * MICROSECOND for us in times_us(column)]
+
+
+def times_us(column: bytes) -> Sequence[int]:
+    """As ``times``, in µs since the epoch."""
+    return struct.unpack(f"<{len(column) // _WIDTH}q", column)
 
 
 _decoder = msgspec.msgpack.Decoder(list[Any])

@@ -1,12 +1,10 @@
-"""Blocks while they fill and once they are closed: who said what, and what turned out, as columns."""
+"""Blocks that are closed: who said what, and what turned out, as columns."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,11 +12,10 @@ from numpy.typing import NDArray
 
 from plimsoll.evaluation import blockwise, coded
 from plimsoll.kernel.verdict import Block
-from plimsoll.operations.shown import OpenShown, Shown, closed
+from plimsoll.operations.shown import Shown
 from plimsoll.stats.metric import REGRESSION, Metric
 
 Floats = NDArray[np.float64]
-Score = float | tuple[float, ...]
 TINY = 20
 """Rows of a slice in one block, below which it is measured only when asked for: a column may have a million values."""
 
@@ -35,66 +32,22 @@ class Slices:
         return dict(zip(self.names, np.bincount(self.codes, minlength=len(self.names)).tolist(), strict=True))
 
 
-class OpenBlock:
-    """A block that still waits: rows in the order they were asked."""
+class ClosedBlock(NamedTuple):
+    """A block that is evidence, its rows in the order of the log. ``labels`` is NaN where the outcome never came,
+    ``scores`` where a release said nothing."""
 
-    __slots__ = (
-        *("columns", "first_at", "hour", "ids", "labelled", "labels", "last_at", "name", "number", "scores", "shown"),
-    )
-
-    def __init__(
-        self, name: str, number: int, at: datetime, columns: Sequence[str], shown: OpenShown | None = None
-    ) -> None:
-        self.name, self.number, self.first_at, self.last_at = name, number, at, at
-        self.labelled = 0
-        self.hour = ""  # of its newest event
-        self.ids: list[str] = []
-        self.labels: list[float] = []
-        self.scores: dict[str, dict[int, Score]] = defaultdict(dict)
-        self.columns: dict[str, tuple[dict[str, int], list[int]]] = {c: ({}, []) for c in columns}
-        self.shown = shown
-
-    @property
-    def size(self) -> int:
-        return len(self.labels)
-
-    def add(self, id: str, inputs: Mapping[str, Any]) -> int:
-        """A new row."""
-        row = len(self.labels)
-        self.ids.append(id)
-        self.labels.append(np.nan)
-        for column, (places, codes) in self.columns.items():
-            codes.append(places.setdefault(str(inputs.get(column)), len(places)))
-        return row
-
-
-class ClosedBlock:
-    """A block that is evidence. ``labels`` is NaN where the outcome never came."""
-
-    __slots__ = ("columns", "first_at", "labels", "last_at", "name", "scores", "shown", "task")
-
-    def __init__(self, block: OpenBlock, task: str) -> None:
-        self.name, self.first_at, self.last_at, self.task = block.name, block.first_at, block.last_at, task
-        self.shown: Shown | None = None if block.shown is None else closed(block.shown)
-        self.labels: Floats = np.array(block.labels)
-        self.scores = {r: _column(by_row, block.size) for r, by_row in block.scores.items()}
-        self.columns = {
-            c: Slices(tuple(places), np.array(codes, dtype=np.int64)) for c, (places, codes) in block.columns.items()
-        }
+    name: str
+    first_at: datetime
+    last_at: datetime
+    task: str
+    labels: Floats
+    scores: dict[str, Floats]
+    columns: dict[str, Slices]
+    shown: Shown | None
 
     @property
     def missing_share(self) -> float:
         return float(np.isnan(self.labels).mean())
-
-
-def _column(by_row: dict[int, Score], size: int) -> Floats:
-    """One score a row, NaN where this release said nothing (or an error)."""
-    first = next(iter(by_row.values()), 0.0)
-    shape = (size, len(first)) if isinstance(first, tuple) else (size,)
-    scores = np.full(shape, np.nan)
-    if by_row:
-        scores[np.fromiter(by_row, np.int64, len(by_row))] = np.array(list(by_row.values()), dtype=np.float64)
-    return scores
 
 
 def answered(scores: Floats) -> NDArray[np.bool_]:

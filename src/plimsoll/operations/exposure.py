@@ -7,12 +7,13 @@ Both make a trial's evidence inadmissible, however good it looks: a broken split
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import compress
 
+from plimsoll.kernel.columns import EPOCH, MICROSECOND, Besides, Columns, Events, decoded, spread, times_us
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.lifecycle import State
-from plimsoll.kernel.records import Beside, Event, Record
 from plimsoll.kernel.rollout import Rollout
 from plimsoll.stats.split import split_evidence
 
@@ -24,13 +25,14 @@ MOST_UNITS = 2_000_000
 
 
 class ExposureWatch:
-    """Counts the units of the current stage, each once, by who answered it first, and the questions with nothing beside.
+    """Counts the units of a stage that divides them, each once, by who answered it first, and questions with nothing beside.
 
     Units, not events: a unit that asks a hundred times is one assignment.
     """
 
     def __init__(self) -> None:
         self._stage: tuple[str, datetime] | None = None
+        self._divides = False
         self._units: set[str] = set()
         self._candidate = self._events = self._lost = 0
 
@@ -41,26 +43,43 @@ class ExposureWatch:
             self._stage = stage
             self._units = set()
             self._candidate = self._events = self._lost = 0
+        self._divides = rollout is not None and rollout.state is State.CANARY and 0.0 < rollout.share < 1.0
 
-    def see(self, records: Iterable[Record]) -> None:
+    def see(self, columns: Iterable[Columns]) -> None:
         """Take in the next records of the log."""
         if self._stage is None:
             return
         release, since = self._stage
-        for record in records:
-            if isinstance(record, Event) and record.at >= since and record.rollout == release:
-                self._events += 1
-                if record.unit not in self._units and len(self._units) < MOST_UNITS:
-                    self._units.add(record.unit)
-                    self._candidate += record.served.release == release
-            elif isinstance(record, Beside) and not record.answers:
-                self._lost += 1
+        for record in columns:
+            if isinstance(record, Events):
+                self._asked(record, release, since)
+            elif isinstance(record, Besides) and not record.answers:
+                self._lost += len(record)
+
+    def _asked(self, events: Events, release: str, since: datetime) -> None:
+        if release not in events.rollouts:
+            return
+        n, at_us, since_us = len(events), times_us(events.at_us), (since - EPOCH) // MICROSECOND
+        within: Sequence[bool] = (True,) * n
+        if len(events.rollouts) > 1 or min(at_us) < since_us:
+            asked = zip(spread(events.rollouts, n, ""), spread(at_us, n, 0), strict=True)
+            within = [rollout == release and since_us <= at for rollout, at in asked]
+        self._events += sum(within)
+        if self._divides:  # else everybody is shown the same
+            units, served = spread(decoded(events.units), n, ""), spread(events.served.releases, n, "")
+            self._count(compress(zip(units, served, strict=True), within), release)
+
+    def _count(self, shown: Iterable[tuple[str, str]], release: str) -> None:
+        for unit, served in shown:
+            if unit not in self._units and len(self._units) < MOST_UNITS:
+                self._units.add(unit)
+                self._candidate += served == release
 
     def problems(self, rollout: Rollout) -> tuple[str, ...]:
         """One sentence for each thing that makes the stage's evidence inadmissible."""
         found = []
         n = len(self._units)
-        if rollout.state is State.CANARY and n and 0.0 < rollout.share < 1.0:
+        if n and rollout.state is State.CANARY and 0.0 < rollout.share < 1.0:
             counts, declared = (self._candidate, n - self._candidate), (rollout.share, 1.0 - rollout.share)
             if split_evidence(counts, declared) >= -math.log(ALPHA):
                 found.append(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 
+from plimsoll.kernel.columns import EPOCH
 from plimsoll.kernel.promise import ENDS
-from plimsoll.kernel.records import Answer, Event
+from plimsoll.operations.flat import Bools, Codes, Integers, Sayings
 
 HOUR = timedelta(hours=1)
-_NEVER = datetime.min
+_HOUR_US = 3_600_000_000
+_DENSE = 64
 
 
 def hour_of(at: datetime) -> str:
@@ -21,51 +23,29 @@ def hour_of(at: datetime) -> str:
 
 
 class Hours:
-    """``counts``: (release, what) → hour → [hits, events]. What is taken in counts from the next ``settle`` on: hits are
-    found of all answers of an hour together."""
+    """``counts``: (release, what) → hour → [hits, events], hours in their order."""
 
-    __slots__ = ("_actions", "_answers", "_errors", "_from", "_name", "_until", "counts", "limits_ms")
+    __slots__ = ("counts", "limits_ms")
 
     def __init__(self, limits_ms: Iterable[float]) -> None:
         self.limits_ms = tuple(sorted(set(limits_ms)))
         self.counts: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(dict)
-        self._answers: dict[tuple[str, str], list[float]] = defaultdict(list)  # (release, hour) → milliseconds
-        self._errors: dict[tuple[str, str], int] = defaultdict(int)
-        self._actions: dict[tuple[str, str], list[str]] = defaultdict(list)
-        self._from = self._until = _NEVER
-        self._name = ""
 
-    def of(self, at: datetime) -> str:
-        """``hour_of(at)``; most events lie in the hour of the one before."""
-        if self._name and self._from <= at < self._until:
-            return self._name
-        self._from = at.replace(minute=0, second=0, microsecond=0)
-        self._until, self._name = self._from + HOUR, hour_of(at)
-        return self._name
+    def answered(self, said: Sayings, at_us: Integers, rows: Bools | None = None) -> None:
+        """Errors and slow answers, which are judged whatever the block, of these rows; of all without ``rows``."""
+        releases, latencies, failed = said.releases, said.latencies_ms, said.failed
+        if rows is not None:
+            releases, latencies, failed, at_us = releases[rows], latencies[rows], failed[rows], at_us[rows]
+        slow = {f">{limit:g}ms": latencies > limit for limit in self.limits_ms}
+        self._count(said.names, releases, at_us, {"error_rate": failed, **slow})
 
-    def answered(self, answer: Answer, hour: str) -> None:
-        """Errors and slow answers, which are judged whatever the block."""
-        key = (answer.release, hour)
-        self._answers[key].append(answer.latency_ms)
-        if answer.error:
-            self._errors[key] += 1
-
-    def got(self, event: Event, hour: str) -> None:
-        """What the caller got."""
-        self._actions[event.served.release, hour].append(event.action)
-
-    def settle(self) -> None:
-        """Count what was taken in."""
-        for (release, hour), latencies in self._answers.items():
-            n, took = len(latencies), np.array(latencies)
-            self._add(release, "error_rate", hour, self._errors.get((release, hour), 0), n)
-            for limit in self.limits_ms:
-                self._add(release, f">{limit:g}ms", hour, int((took > limit).sum()), n)
-        for (release, hour), actions in self._actions.items():
-            for what, counted in (("abstention_rate", ENDS), ("fallback_rate", ("fallback",))):
-                self._add(release, what, hour, sum(map(actions.count, counted)), len(actions))
-        for taken in (self._answers, self._errors, self._actions):
-            taken.clear()
+    def got(self, said: Sayings, at_us: Integers, actions: Sequence[str], codes: Codes) -> None:
+        """What the callers got: each row's place among ``actions``."""
+        ended, stood_in = (
+            np.array([action in which for action in actions], np.bool_)[codes] for which in (ENDS, ("fallback",))
+        )
+        hits = {"abstention_rate": ended, "fallback_rate": stood_in}
+        self._count(said.names, said.releases, at_us, hits)
 
     def forget(self, before: str) -> None:
         """Drop the hours before this one."""
@@ -73,7 +53,32 @@ class Hours:
             for hour in [h for h in hours if h < before]:
                 del hours[hour]
 
+    def _count(self, names: Sequence[str], releases: Codes, at_us: Integers, hits: Mapping[str, Bools]) -> None:
+        """Rows and hits of each release and hour."""
+        if not len(releases):
+            return
+        hours = at_us // _HOUR_US
+        first = int(hours.min())
+        span = int(hours.max()) - first + 1
+        keys = releases * span + (hours - first)
+        if span * len(names) > _DENSE * len(keys):  # times far apart: as many keys as there are rows, not hours between
+            different, keys = np.unique(keys, return_inverse=True)
+        else:
+            different = np.arange(span * len(names))
+        n = np.bincount(keys, minlength=len(different))
+        counted = {what: np.bincount(keys[hit], minlength=len(different)) for what, hit in hits.items()}
+        for i in np.flatnonzero(n).tolist():
+            release, hour = divmod(int(different[i]), span)
+            name = hour_of(EPOCH + (first + hour) * HOUR)
+            for what, of_what in counted.items():
+                self._add(names[release], what, name, int(of_what[i]), int(n[i]))
+
     def _add(self, release: str, what: str, hour: str, hits: int, n: int) -> None:
-        bucket = self.counts[release, what].setdefault(hour, [0, 0])
-        bucket[0] += hits
-        bucket[1] += n
+        hours = self.counts[release, what]
+        if hour not in hours:
+            late = bool(hours) and hour < next(reversed(hours))
+            hours[hour] = [0, 0]
+            if late:
+                hours = self.counts[release, what] = dict(sorted(hours.items()))
+        hours[hour][0] += hits
+        hours[hour][1] += n

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from plimsoll.capability import Capability
 from plimsoll.errors import Broken, Conflict
 from plimsoll.kernel.case import Decision, Terms
+from plimsoll.kernel.columns import Columns, Events
 from plimsoll.kernel.decide import decide
 from plimsoll.kernel.ports import Catalog, Clock, EventLog, Fence, Notifier, Position
-from plimsoll.kernel.records import FALLBACK, Event, Record
+from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations.act import carry_out
 from plimsoll.operations.exposure import ExposureWatch
@@ -108,16 +109,16 @@ class Loop:
         """Take in what was written since the last pass; how many records that were."""
         n = 0
         while True:
-            records, self.position = self.log.read(self.position)
-            if not records:
+            columns, self.position = self.log.read_columns(self.position)
+            if not columns:
                 return n
-            self.take(records)
-            n += len(records)
+            self.take(columns)
+            n += sum(map(len, columns))
 
-    def take(self, records: Sequence[Record]) -> None:
-        """Take in ``records``, the log's next."""
+    def take(self, columns: Sequence[Columns]) -> None:
+        """Take in ``columns``, the log's next records."""
         name = self.capability.name
-        mine = [r for r in records if not isinstance(r, Event) or r.capability == name]
+        mine = [c for c in columns if not isinstance(c, Events) or c.capability == name]
         self.skew.see(mine)
         self.exposure.see(mine)
         self.tally.read(mine)
