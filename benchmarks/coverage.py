@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
 from benchmarks.sequences import days, gaussian, skewed, storms
-from benchmarks.table import Row
+from benchmarks.table import Row, progress
 from plimsoll.stats import (
     METRICS,
     Interval,
@@ -30,6 +31,7 @@ from plimsoll.stats import (
     ratio_interval,
     t_interval,
 )
+from plimsoll.stats.clustered_rate import clustered_rate
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +53,8 @@ KINDS = {
 def run() -> list[Row]:
     """A few minutes."""
     rng = np.random.default_rng(20261126)
-    return [*_exact(), *_means(rng), *_others(rng)]
+    progress("exact ones, summed over the binomial")
+    return [*_exact(), *_means(rng), *_others(rng), *_together(rng)]
 
 
 # ── exact ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,6 +94,7 @@ def _of_quantile(n: int, q: float) -> float:
 def _means(rng: np.random.Generator) -> Iterator[Row]:
     for kind, (draw, rho) in KINDS.items():
         for n in BLOCKS:
+            progress(f"Student's t, {kind}, {n} blocks")
             xs = days(rng, draw, (STREAMS, n), rho)
             covered = _share(t_interval(x, alpha_low=0.025, alpha_high=0.025) for x in xs.tolist())
             peer = _percentile_bootstrap(xs[:2_000], rng)
@@ -110,13 +114,38 @@ def _percentile_bootstrap(xs: Floats, rng: np.random.Generator) -> float:
 
 def _others(rng: np.random.Generator) -> Iterator[Row]:
     for n in (7, 10, 20, 50):
+        progress(f"ratios, {n} blocks")
         yield _row(f"ratio, delta method, {n}", _share(_ratios(rng, n), truth=0.1), LEAST)
     for n in (10, 20, 50):
+        progress(f"quantiles and AUC, {n} blocks")
         yield _row(f"p95 over blocks, Woodruff, {n}", _share(_quantiles(rng, n), truth=_p95()), LEAST)
         found = [_aucs(rng, n) for _ in range(FEWER)]
         truth = float(scipy_stats.norm.cdf(1 / math.sqrt(2)))
         yield _row(f"AUC, clustered DeLong, {n}", _share((a for a, _ in found), truth=truth), LEAST)
         yield _row(f"AUC, bootstrap of blocks, {n}", _share((b for _, b in found), truth=truth), LEAST)
+
+
+def _together(rng: np.random.Generator) -> Iterator[Row]:
+    """Rows that fail a behaviour: 900 a day, of which 1 % fail, together or not (beta-binomial)."""
+    rate, size = 0.01, 900
+    for together in (0.0, 0.02, 0.05):
+        for n in (7, 14, 30):
+            progress(f"rows that fail together, {n} blocks")
+            a = rate * (1.0 / together - 1.0) if together else 0.0
+            chances = (
+                rng.beta(a, a * (1.0 - rate) / rate, (STREAMS // 5, n))
+                if together
+                else np.full((STREAMS // 5, n), rate)
+            )
+            shares = (rng.binomial(size, chances) / size).tolist()
+            halves = {"alpha_low": 0.025, "alpha_high": 0.025}
+            ours = _share((clustered_rate(x, [size] * n, **halves) for x in shares), truth=rate)
+            peer = _share((t_interval(x, **halves) for x in shares), truth=rate)
+            what = f"1 % of rows that fail, intraclass correlation {together:g}, {n}"
+            row = _row(
+                what, ours, LEAST if together < 0.05 else None, note=f"Student's t over the same blocks: {peer:.1f} %"
+            )
+            yield replace(row, peer="Student's t", peer_value=round(peer, 1))
 
 
 def _ratios(rng: np.random.Generator, n: int) -> Iterator[Interval]:

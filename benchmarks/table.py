@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
+_STATUS = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,11 @@ class Row:
     unit: str = ""
     met: bool
     note: str = ""
+
+
+def progress(what: str) -> None:
+    """A line on stderr: what is measured now. A figure may take minutes, and silence looks like a hang."""
+    _STATUS.print(f"    {what}", style="dim", markup=False, soft_wrap=True)
 
 
 def at_most(

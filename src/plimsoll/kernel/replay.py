@@ -9,6 +9,7 @@ version     what is known to differ
 1           the error of failing was split over the pieces of one look; how many blocks a stage asks for was not kept
             (it is read off the rollout, where the line has one)
 1 to 3      a gate's bounds of fewer than ten blocks were narrower than what seven skewed ones cover
+1 to 4      rows that fail a behaviour were judged by Student's t, which said of blocks without one that none ever will
 =========== ==========================================================================================================
 """
 

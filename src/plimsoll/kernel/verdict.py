@@ -6,7 +6,8 @@ bounds are computed again at every replay. How they are computed depends on wher
 =============== ============================== ==================================
 source          comparisons, quality           rates (errors, slow answers)
 =============== ============================== ==================================
-gate            Student's t over blocks        Clopper-Pearson
+gate            Student's t over blocks        Clopper-Pearson; of rows that fail a behaviour, at
+                                               as many events as the blocks are worth
 shadow, canary  anytime-valid sequence         anytime-valid bets
 live            e-detector, promised run length e-detector, promised run length
 =============== ============================== ==================================
@@ -35,12 +36,13 @@ from plimsoll.kernel.digest import digest, rounded
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.change import mean_detector, rate_detector
+from plimsoll.stats.clustered_rate import clustered_rate
 from plimsoll.stats.interval import Interval, exact_rate, t_interval
 from plimsoll.stats.metrics import known_by_id
 from plimsoll.stats.sequence import mean_sequence
 from plimsoll.stats.two_rates import Arm, difference_sequence
 
-KERNEL_VERSION = 4
+KERNEL_VERSION = 5
 """Written into every verdict: another version replays with its differences shown."""
 
 Source = Literal["gate", "shadow", "canary", "live"]
@@ -274,6 +276,8 @@ def _over_blocks(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks:
     mean = sum(sign * b.mean for b in e.blocks) / len(e.blocks)
 
     def around(*, alpha_low: float, alpha_high: float, low: Sequence[float], high: Sequence[float]) -> Interval:
+        if e.source == "gate" and e.requirement.definition.of == "behaviour":
+            return clustered_rate(high, [b.n for b in e.blocks], alpha_low=alpha_low, alpha_high=alpha_high)
         upper, lower = (bounds(values, alpha_low=alpha_low, alpha_high=alpha_high) for values in (high, low))
         problem = upper.problem or lower.problem
         method = f"{upper.method}, two arms" if e.arms else upper.method

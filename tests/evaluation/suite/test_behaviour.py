@@ -45,6 +45,15 @@ def test_a_direction_may_be_stayed_but_not_turned() -> None:
     assert ruling(asked, moved(0.9, -0.05)) is Ruling.FAIL
 
 
+def test_no_failing_row_in_a_few_days_is_no_rate_of_zero() -> None:
+    """The bound says how high the share may still be, and too small a limit is not shown."""
+    found = behaved(invariance("same", change={"x": 1}, within=0.1, fails=0.001), HALF, HALF, BLOCKS, UNITS)
+    e = behaviour_evidence(found, invariance("same", change={"x": 1}, within=0.1, fails=0.001).requirement, "r", ())
+    (finding,) = judge([e], Policy(), datetime(2013, 2, 1, tzinfo=UTC)).findings
+    assert finding.ruling is Ruling.INCONCLUSIVE and finding.estimate == 0.0 == finding.low
+    assert finding.high is not None and 0.005 < finding.high < 0.05
+
+
 def test_one_failing_case_is_enough_where_none_may_fail() -> None:
     """No interval: every case was looked at."""
     asked = minimum("a calm day is on time", at_most=0.6)
