@@ -19,7 +19,7 @@ from scipy import stats as scipy_stats
 from sklearn import metrics as sk
 
 from benchmarks import peers
-from benchmarks.table import Row
+from benchmarks.table import Row, progress
 from plimsoll.evaluation import measure
 from plimsoll.stats import Totals, cuped, exact_rate, mcnemar, quantile_interval, weighted_mean
 from plimsoll.stats.ranking import average_precision_at, ndcg, ranked, recall_at, reciprocal_rank
@@ -40,13 +40,22 @@ def run() -> list[Row]:
     for peer, ours in made.items():
         python, script = peers.env(ENVIRONMENTS[peer]), Path(__file__).parent / "scripts" / f"agreement_{peer}.py"
         rows += _rows(peer, partial(_beside, ours, python, script))
-    return rows
+    return [_worst(rows), *rows]
+
+
+def _worst(rows: list[Row]) -> Row:
+    worst = max(rows, key=lambda row: row.ours)
+    what = f"{len(rows)} functions: the largest difference"
+    return Row(
+        what=what, ours=worst.ours, target=worst.target, met=worst.met, note=f"{worst.what}, against {worst.peer}"
+    )
 
 
 def _rows(peer: str, both: Callable[[np.random.Generator], tuple[Found, Found]]) -> Iterator[Row]:
     """``both`` gives ours and theirs, by name."""
     worst: dict[str, float] = {}
     for seed in range(SEEDS):
+        progress(f"{peer}, rows {seed + 1} of {SEEDS}")
         ours, theirs = both(np.random.default_rng(seed))
         for name, value in theirs.items():
             worst[name] = max(worst.get(name, 0.0), abs(ours[name] - value) / max(1.0, abs(value)))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from benchmarks.table import Row, at_most
+from benchmarks.table import Row, at_most, progress
 from plimsoll.evaluation import measure
 from plimsoll.stats import METRICS, Metric
 from plimsoll.stats.bootstrap import block_bootstrap, draws, replicated
@@ -43,6 +43,7 @@ def run() -> list[Row]:
 
 
 def _replicates(scores: Floats, labels: Floats, rng: np.random.Generator) -> Row:
+    progress(f"{REPLICATES:,} replicates of {ROWS:,} rows, and {PEERS} of scikit-learn's")
     hours = np.sort(rng.integers(0, 256, ROWS))
     four = [METRICS[name] for name in FOUR]
     ours_s = _cpu_s(lambda: block_bootstrap(four, scores, labels, hours, replicates=REPLICATES))
@@ -66,6 +67,7 @@ def _off(metric: Metric, values: Floats, theirs: list[dict[str, float]]) -> floa
 
 
 def _slices(scores: Floats, labels: Floats, rng: np.random.Generator) -> Row:
+    progress(f"{SLICES} slices of {ROWS:,} rows")
     days, stations = np.sort(rng.integers(0, DAYS, ROWS)), rng.integers(0, SLICES, ROWS)
     given: dict[str, Any] = {"scores": scores, "labels": labels, "blocks": days, "slices": {"station": stations}}
     ours_s = _cpu_s(lambda: measure(SEVEN, **given))

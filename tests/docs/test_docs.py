@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -179,6 +180,22 @@ def test_the_simulated_figures_are_the_benchmarks() -> None:
     for row in json.loads((ROOT / "benchmarks/results/sequences.json").read_text())[1:]:
         shown = f"{row['ours']:.1f} %" if row["unit"] == "%" else f"{row['ours']:.0f} {row['unit']}"
         assert f"| {row['what']} | {shown} |" in text
+
+
+FIGURE = re.compile(r"^\| \[[^]]+\]\((benchmarks/results/[^)]+)\) \| ([\d.,e+-]+)([^|]*)\|", re.M)
+
+
+def test_the_readmes_figures_are_the_benchmarks() -> None:
+    """Each is the figure of a row of the table that it links, as it rounds: ours first."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("<!-- figures -->")[2]
+    found = FIGURE.findall(text)
+    assert len(found) > 25
+    for path, shown, unit in found:
+        ours = [row["ours"] for row in json.loads((ROOT / path).read_text())]
+        shares = [100 * one for one in ours] if "%" in unit else []
+        rounding = 0.0 if "e" in shown else 0.51 * 10.0 ** -len(shown.partition(".")[2])
+        value = float(shown.replace(",", ""))
+        assert any(math.isclose(value, one, rel_tol=0.02, abs_tol=rounding) for one in (*ours, *shares)), (path, shown)
 
 
 def test_the_price_of_a_policy_is_the_benchmarks() -> None:

@@ -48,7 +48,7 @@ def calibrate(
     capability, settings = load(path), shared.settings(path)
     names = tuple(mutant or (m.name for m in MUTANTS))
     asked = Plan(twins=aa, starts=starts, seed=seed, mutants=names)
-    with open_home(settings, notifier=LogNotifier()) as home, progressing(quiet=shared.json) as progress:
+    with open_home(settings, notifier=LogNotifier()) as home, progressing(quiet=False) as progress:  # on stderr
         found = run(capability, asked, home.yard(), settings.home / FOLDER, progress)
         document = document_of(capability, found)
         keep(home.catalog, document, home.clock.now())
