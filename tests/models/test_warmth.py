@@ -20,12 +20,20 @@ class Priced:
 
     def __init__(self, cost: Callable[[int], float], *, native: bool = True) -> None:
         self.cost, self.native = cost, native
-        self.now_ns = 0
+        self.now_ns = self.idle_ns = 0
         self.asked: list[Any] = []
         self.kind, self.task, self.names, self.classes = "onnx", "binary", ("a", "b", "c", "d"), ()
 
     def clock_ns(self) -> int:
         return self.now_ns
+
+    def worked_ns(self) -> int:
+        return self.now_ns - self.idle_ns
+
+    def idle(self, ns: int) -> None:
+        """Somebody else has the processor."""
+        self.now_ns += ns
+        self.idle_ns += ns
 
     def predict(self, matrix: Any) -> Any:
         self.asked.append(matrix.copy())
@@ -35,7 +43,7 @@ class Priced:
 
 def follows(cost: Callable[[int], float], *, native: bool = True) -> tuple[int, bool]:
     engine = Priced(cost, native=native)
-    found = warmed(engine, X[:32], clock_ns=engine.clock_ns)
+    found = warmed(engine, X[:32], clock_ns=engine.clock_ns, worked_ns=engine.worked_ns)
     return found.most_together, found.inline
 
 
@@ -56,18 +64,42 @@ def test_what_follows_from_the_costs(cost: Callable[[int], float], native: bool,
     assert follows(cost, native=native) == expected
 
 
+class Interrupted(Priced):
+    """On a busy machine: every third run is interrupted for 8 ms."""
+
+    def predict(self, matrix: Any) -> Any:
+        if len(self.asked) % 3 == 0:
+            self.idle(8_000_000)
+        return super().predict(matrix)
+
+
+class Waiting(Priced):
+    """Others work for it: it takes ten times as long as it works."""
+
+    def predict(self, matrix: Any) -> Any:
+        self.idle(int(self.cost(len(matrix)) * 9_000))
+        return super().predict(matrix)
+
+
+def test_a_busy_machine_makes_no_engine_slow() -> None:
+    """It answers in the loop's thread as it does where nobody else works; one that waits is as slow as its wait."""
+    for made, inline in ((Interrupted(lambda n: 5 + 1.0 * n), True), (Waiting(lambda n: 150 + 1.0 * n), False)):
+        found = warmed(made, X[:32], clock_ns=made.clock_ns, worked_ns=made.worked_ns)
+        assert found.inline is inline
+
+
 def test_it_costs_about_its_budget() -> None:
     """Even where a single row takes seconds, it is tried once or twice and no more."""
     for cost_us in (3.0, 800.0, 50_000.0, 3e6):
         engine = Priced(lambda n, c=cost_us: c * n)  # type: ignore[misc]
-        warmed(engine, X[:32], clock_ns=engine.clock_ns)
+        warmed(engine, X[:32], clock_ns=engine.clock_ns, worked_ns=engine.worked_ns)
         assert engine.now_ns / 1e6 < 3 * BUDGET_MS + 3 * cost_us / 1e3
 
 
 def test_the_same_rows_are_not_measured_again_and_again() -> None:
     """A processor learns the branches of rows that it has seen: each run gets others, of plausible values."""
     engine = Priced(lambda n: 500.0)
-    warmed(engine, X[:32], clock_ns=engine.clock_ns)
+    warmed(engine, X[:32], clock_ns=engine.clock_ns, worked_ns=engine.worked_ns)
     singles = {m.tobytes() for m in engine.asked if len(m) == 1}
     assert len(singles) > 10
     assert all(np.isin(m[:, 2], X[:32, 2]).all() for m in engine.asked)
@@ -77,7 +109,10 @@ def test_the_same_rows_are_not_measured_again_and_again() -> None:
 def test_nothing_to_measure_on_is_not_measured() -> None:
     """Without golden rows the careful answer stands."""
     engine = Priced(lambda n: 1.0)
-    assert warmed(engine, X[:0], clock_ns=engine.clock_ns) == UNMEASURED and not UNMEASURED.inline
+    assert (
+        warmed(engine, X[:0], clock_ns=engine.clock_ns, worked_ns=engine.worked_ns) == UNMEASURED
+        and not UNMEASURED.inline
+    )
 
 
 def test_an_engine_that_fails_is_heard() -> None:
