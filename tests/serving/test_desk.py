@@ -146,13 +146,13 @@ def busy(yard: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     yard.log.__class__ = SegmentLog
 
 
-async def asked_of(desk: Desk, numbers: range) -> list[Awaited]:
+async def asked_of(desk: Desk, numbers: range, *, apart: int = 3) -> list[Awaited]:
     """Requests that come one after the other, with turns of the loop between them."""
     askings = []
     for n in numbers:
         askings.append(Awaited([parcel(n)], Waiting(0)))
         desk.put(askings[-1])
-        for _ in range(3):
+        for _ in range(apart):
             await asyncio.sleep(0)
     return askings
 
@@ -176,6 +176,26 @@ def test_who_comes_while_the_disk_is_busy_shares_the_next_flush(busy: Any) -> No
     assert asyncio.run(asked()) == ([1], [1, 4])
 
 
+def test_who_was_answered_with_the_last_flush_may_come_back_for_the_next(busy: Any) -> None:
+    """A few turns of the loop are given to them, and no more: who does not come is not waited for."""
+    row = busy.release()
+    busy.fleet.ensure([row])
+
+    async def asked() -> list[int]:
+        desk, given = desk_of(busy, row.digest), busy.log.given
+        askings = []
+        for turn, numbers in enumerate((range(8), range(8, 14), range(14, 15))):
+            askings += await asked_of(desk, numbers, apart=min(turn, 1))
+            while len(given) == turn:
+                await asyncio.sleep(0)
+            given[turn][1](None)
+        await asyncio.gather(*(asking.future for asking in askings))
+        await desk.close()
+        return [records for records, _ in given]
+
+    assert asyncio.run(asked()) == [8, 6, 1]
+
+
 def test_enough_of_them_are_answered_while_it_is_still_busy(busy: Any) -> None:
     """So that their events lie there when the disk is free."""
     row = busy.release()
@@ -186,7 +206,8 @@ def test_enough_of_them_are_answered_while_it_is_still_busy(busy: Any) -> None:
         askings = await asked_of(desk, range(40))
         meanwhile = [records for records, _ in given]
         while not all(asking.future.done() for asking in askings):
-            given.pop(0)[1](None)
+            if given:
+                given.pop(0)[1](None)
             await asyncio.sleep(0)
         await desk.close()
         return meanwhile

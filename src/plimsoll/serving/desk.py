@@ -38,6 +38,9 @@ answered on the loop's thread."""
 _ENOUGH = 32
 """As many requests share a turn and a flush well enough: they are answered while the disk is still busy, so that their
 events lie there when it is not."""
+_WAYS = 8
+"""Turns of the loop, a few microseconds each, that are given to those who were answered with the last flush and may ask
+again: the first of them would otherwise have a turn and a flush alone while the others come."""
 
 
 class Desk:
@@ -73,6 +76,8 @@ class Desk:
         self._busy = False  # a thread answers a turn: the next one waits for it
         self._flushing = 0  # turns that are answered, and whose events are not durable yet
         self._gathers = False  # the next turn waits for them
+        self._company = 0  # how many requests the last flush answered
+        self._ways = 0  # how often the next turn has given way to them
         self._quiet = asyncio.Event()  # something ended: whoever waits for the end looks again
         self._beside: deque[tuple[Event, Deployment]] = deque()
         self._lost: deque[str] = deque(maxlen=100_000)
@@ -111,17 +116,17 @@ class Desk:
         if self._busy or not self._askings:
             return
         deployment = self._deployment()
-        if self._flushing and len(self._askings) < _ENOUGH and self._pipeline.swift(deployment):
-            self._gathers = True
+        swift = self._pipeline.swift(deployment)
+        if swift and self._waits_for_more():
             return
-        gathered, self._gathers = self._gathers, False
+        gathered, self._gathers, self._ways = self._gathers, False, 0
         askings = self._next()
         if not askings:
             return
         waited_us = (perf_counter_ns() - self._since_ns) // 1000
         before_us = (0, 0, 0, waited_us)
         turn = self._maker.turn(askings, self._now(), before_us)
-        if len(turn) <= _TOGETHER and self._pipeline.swift(deployment):
+        if swift and len(turn) <= _TOGETHER:
             try:
                 decided = self._pipeline.decide(turn, deployment)
             except Exception as error:  # noqa: BLE001 - the supervisor of turns: whoever waits is told
@@ -132,6 +137,18 @@ class Desk:
         self._busy = True
         work = self._loop.run_in_executor(self._answerer, self._pipeline.decide, turn, deployment)
         work.add_done_callback(partial(self._decided, askings, deployment))
+
+    def _waits_for_more(self) -> bool:
+        """Whether the next turn is for more than those who have come: the disk is busy, or has just been."""
+        come = len(self._askings)
+        if self._flushing and come < _ENOUGH:
+            self._gathers = True
+            return True
+        if self._flushing or 4 * come >= 3 * self._company or self._ways >= _WAYS:
+            return False
+        self._ways += 1
+        self._loop.call_soon(self._begin)
+        return True
 
     def _next(self) -> list[Asking]:
         """Whom this turn answers: those who still wait, and where they are too many, larger priorities first."""
@@ -178,12 +195,13 @@ class Desk:
             recorded(error)
         if not recorded.ended:
             self._flushing += 1
-            patience_s = max(0.0, self._record_timeout_s - waited_s)
-            recorded.wait(self._loop.call_later(patience_s, self._too_slow, recorded), self._flushed)
+            timer = self._loop.call_later(max(0.0, self._record_timeout_s - waited_s), self._too_slow, recorded)
+            recorded.wait(timer, partial(self._flushed, len(askings)))
 
-    def _flushed(self) -> None:
+    def _flushed(self, requests: int) -> None:
         """The disk has a turn's events, or has taken too long."""
         self._flushing -= 1
+        self._company = min(requests, _ENOUGH)
         if self._gathers:
             self._loop.call_soon(self._begin)
 
