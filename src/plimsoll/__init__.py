@@ -30,7 +30,7 @@ _MODULES = {
     "kernel.requirement": ("at_least", "at_most", "better", "equivalent", "no_worse"),
     "kernel.rollout": ("Canary", "Live", "Shadow"),
     "kernel.verdict": ("Policy",),
-    "suite": ("directional", "golden", "invariance", "minimum", "trusted"),
+    "suite": ("directional", "golden", "invariance", "minimum", "tolerates", "trusted"),
     "client": ("AsyncClient", "Client"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -72,6 +72,7 @@ __all__ = [
     "outcome_mean",
     "outcome_rate",
     "outcome_ratio",
+    "tolerates",
     "trusted",
     "view",
     "weekday",
@@ -97,6 +98,6 @@ if TYPE_CHECKING:
     from plimsoll.kernel.verdict import Policy
     from plimsoll.outcome_metric import outcome_mean, outcome_rate, outcome_ratio
     from plimsoll.own_metric import metric
-    from plimsoll.suite import directional, golden, invariance, minimum, trusted
+    from plimsoll.suite import directional, golden, invariance, minimum, tolerates, trusted
 
 __getattr__ = names_of(__name__, _HOME)

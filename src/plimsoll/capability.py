@@ -28,7 +28,7 @@ from plimsoll.kernel.verdict import Policy
 from plimsoll.stats.confidence import Widths
 from plimsoll.stats.metrics import COST, METRICS, Metric, found
 from plimsoll.stats.sequence import START
-from plimsoll.suite import Behaviour, Golden, Trusted
+from plimsoll.suite import Behaviour, Golden, Tolerance, Trusted
 
 Declared = TypeVar("Declared")
 TaskKind = Literal["binary", "multiclass", "regression"]
@@ -208,7 +208,7 @@ class Capability:
     never. ``grace``: how long a live release may answer on inadmissible evidence. ``bindings``: view → the table
     that it reads instead of its own (another feed). ``metrics``: those of your own that requirements and the report
     name (``plimsoll.metric``). ``suite``: what the gate asks beside its requirements (``invariance``, ``directional``,
-    ``minimum``, ``golden``). ``retired``: views that this declaration no longer uses but
+    ``minimum``, ``golden``, ``tolerates``). ``retired``: views that this declaration no longer uses but
     releases still deployed do. ``drill``: faults injected on purpose, honoured in rehearsals
     only. ``influences_outcome``: the answer changes what happens (a price, a ranking, an offer), so releases are compared
     only between those who were shown the one and those who were shown the other (``influence``).
@@ -234,7 +234,7 @@ class Capability:
     slices: Sequence[str] = ()
     answer: Answer = field(default_factory=Answer)
     caching: Caching | None = None
-    suite: Sequence[Behaviour | Golden | Trusted] = ()
+    suite: Sequence[Behaviour | Golden | Tolerance | Trusted] = ()
     split: Split = field(default_factory=Split)
     policy: Policy = field(default_factory=Policy)
     maturity: timedelta = timedelta(hours=36)
@@ -255,6 +255,7 @@ class Capability:
         _check_answer(self)
         _check_suite(self)
         _check_golden(self)
+        _check_tolerances(self)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -283,6 +284,11 @@ class Capability:
     def golden(self) -> tuple[Golden, ...]:
         """The labelled cases that a release has to get right."""
         return tuple(asked for asked in self.suite if isinstance(asked, Golden))
+
+    @property
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        """What a release has to stand."""
+        return tuple(asked for asked in self.suite if isinstance(asked, Tolerance))
 
     @property
     def trusted(self) -> tuple[Trusted, ...]:
@@ -638,6 +644,26 @@ def _check_golden(c: Capability) -> None:
             raise InvalidDeclaration(
                 f"{c.name}: suite: {asked}: `within` says how far off a regression may be; this is a {c.task.kind} task",
                 hint="give within=… (in the label's unit) for a regression, and leave it out elsewhere",
+            )
+
+
+def _check_tolerances(c: Capability) -> None:
+    read = {column for inputs in c.inputs for column in inputs.columns} | {view.entity for view in c.views}
+    views = {view.name for view in c.known_views}
+    for asked in c.tolerances:
+        if asked.of not in read | views:
+            raise InvalidDeclaration(
+                f"{c.name}: suite: {asked}: {asked.of!r} is neither a column that a feature reads nor a feature view",
+                hint=nearest(asked.of, [*sorted(read), *sorted(views)]),
+            )
+        if asked.of in views and asked.trouble not in ("missing", "noisy", "swapped"):
+            raise InvalidDeclaration(
+                f"{c.name}: suite: {asked}: a view is looked up: it is missing, noisy or swapped, not {asked.trouble}"
+            )
+        metric = c.definition(asked.requirement.metric)
+        if metric.operational or metric.of or not metric.defined_for(c.task.kind):
+            raise InvalidDeclaration(
+                f"{c.name}: suite: {asked}: {metric.name} is no metric of a {c.task.kind} task's answers and outcomes"
             )
 
 

@@ -11,18 +11,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from plimsoll.errors import InvalidDeclaration
+import msgspec
+
+from plimsoll.errors import InvalidDeclaration, nearest
 from plimsoll.features.source import source_digest
 from plimsoll.kernel.digest import digest
-from plimsoll.kernel.requirement import Requirement
+from plimsoll.kernel.requirement import UNTROUBLED, Requirement, no_worse
+from plimsoll.stats.metric import Metric
 
 Rows = Mapping[str, Any]
 """The gate's rows by name: the question's columns, and the features that are no column."""
 New = Any
 """A constant, or a function of the rows that gives one value a row."""
 Kind = Literal["invariance", "directional", "minimum"]
+Trouble = Literal["missing", "noisy", "swapped", "unseen", "mistyped"]
+"""What can befall an input: null; noise; another row's value; a text that training never saw; one letter wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +125,57 @@ class Golden:
     def digest(self) -> str:
         """Of what is asked; which cases are asked is a snapshot's digest."""
         return digest(["golden", self.name, self.fails, self.within])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """What a release has to stand: ``of``, a column of the question or a feature view, in ``trouble`` in a share ``rate`` of
+    the rows (noise: of ``spread`` times its own standard deviation), loses no more than ``margin`` of ``metric``."""
+
+    name: str
+    of: str
+    trouble: Trouble
+    rate: float
+    spread: float
+    requirement: Requirement
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise InvalidDeclaration("tolerates: a tolerance has a name that says what must be stood")
+        if self.trouble not in get_args(Trouble):
+            raise InvalidDeclaration(f"{self}: trouble={self.trouble!r}", hint=nearest(self.trouble, get_args(Trouble)))
+        if not 0.0 < self.rate <= 1.0:
+            raise InvalidDeclaration(f"{self}: rate={self.rate:g} is a share of the rows, above 0 and up to 1")
+        if (self.trouble == "noisy") != (self.spread > 0.0) or not self.spread < math.inf:
+            raise InvalidDeclaration(
+                f"{self}: spread={self.spread:g}: how wide noise is, and nothing else",
+                hint='give spread=… (in standard deviations of the input) with trouble="noisy"',
+            )
+
+    def __str__(self) -> str:
+        return f"tolerance {self.name!r}"
+
+    @property
+    def digest(self) -> str:
+        asked = [self.name, self.of, self.trouble, self.rate, self.spread]
+        return digest(["tolerates", asked, self.requirement.metric, self.requirement.limit])
+
+
+def tolerates(
+    name: str,
+    *,
+    of: str,
+    trouble: Trouble = "missing",
+    rate: float = 0.1,
+    spread: float = 0.0,
+    metric: str | Metric,
+    margin: float,
+) -> Tolerance:
+    """With ``of`` (a column of the question, or a feature view) in ``trouble`` in a share ``rate`` of the gate's rows, the
+    release's own answers become worse by less than ``margin`` of ``metric``, paired row by row."""
+    asked = no_worse(metric, margin=margin, than="champion")  # the margin is checked as any other
+    requirement = msgspec.structs.replace(asked, than=UNTROUBLED)
+    return Tolerance(name=name, of=of, trouble=trouble, rate=float(rate), spread=float(spread), requirement=requirement)
 
 
 def golden(name: str, *, rows: str, fails: float = 0.0, within: float = 0.0) -> Golden:

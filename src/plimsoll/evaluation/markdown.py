@@ -22,7 +22,7 @@ from plimsoll.evaluation.suite.examination import Examination
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.explanation import Explanation
 from plimsoll.kernel.figure import figure, span
-from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.records import FALLBACK, ITSELF
 from plimsoll.kernel.verdict import Ruling, Verdict
 
 MOST_CHARACTERS = 60_000
@@ -129,7 +129,7 @@ def _sentence(x: Explanation) -> str:
 
 
 def _whom(comparator: str, names: Mapping[str, str]) -> str:
-    if comparator in ("", FALLBACK):
+    if comparator in ("", FALLBACK, ITSELF):
         return comparator
     named = names.get("champion", "")
     return f"{named} ({short(comparator)})" if named else short(comparator)

@@ -17,7 +17,7 @@ import msgspec
 
 from plimsoll.kernel.digest import short
 from plimsoll.kernel.figure import figure, share, span
-from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.records import FALLBACK, ITSELF
 from plimsoll.kernel.verdict import Count, Evidence, Finding, Policy, Ruling, Verdict, fail_alphas, find
 from plimsoll.stats.change import DEPENDENCE_ALLOWANCE
 from plimsoll.stats.metrics import METRICS, called, known_by_id
@@ -181,12 +181,15 @@ def _says(e: Evidence, f: Finding, policy: Policy, fail_alpha: float, minimum_bl
 _COUNTED = frozenset(name for name, metric in METRICS.items() if metric.by_hour)
 
 
+_WHOM = {FALLBACK: "the fallback", ITSELF: "its untroubled answers"}
+
+
 def _measured(e: Evidence, f: Finding) -> str:
     """``log_loss is 0.0384 better than the champion, 0.0312 worse at worst; 0.015 worse is allowed``."""
     r = e.requirement
     assert f.estimate is not None
     if r.compares:
-        whom = "the fallback" if f.comparator == FALLBACK else f"{r.than} {short(f.comparator)}"
+        whom = _WHOM.get(f.comparator) or f"{r.than} {short(f.comparator)}"
         if r.kind == "equivalent":
             seen = f"{called(f.metric)} is {_against(f.estimate, f)} than {whom}"
             return f"{seen}, {_either(f)}; {figure(r.limit)} either way is allowed"

@@ -16,6 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 FALLBACK = "fallback"
+ITSELF = "itself"
+"""Whom a release is compared with where its own answers are held against each other."""
 """The name that release zero, the capability's declared fallback, answers under."""
 
 Role = Literal["live", "canary", "shadow", "beside", "fallback"]

@@ -19,6 +19,8 @@ from plimsoll.stats.metrics import METRICS, Metric, called, installed, known_by_
 
 Kind = Literal["at_least", "at_most", "no_worse", "better", "equivalent"]
 COMPARATORS = ("champion", "predecessor", "fallback")
+UNTROUBLED = "untroubled answers"
+"""The release itself, whose inputs are in no trouble: whom a tolerance is measured against."""
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):

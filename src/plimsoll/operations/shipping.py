@@ -38,6 +38,7 @@ from plimsoll.operations.measuring import (
     policy_without_promise,
     scored,
 )
+from plimsoll.operations.tolerating import tolerance_evidence
 from plimsoll.operations.yard import Yard
 
 ATTEMPTS = 5
@@ -120,6 +121,7 @@ def _judged(
         *gate_evidence(capability, built, seen, champion),
         *behaviours_evidence(capability, came, built),
         *golden_evidence(gold, built),
+        *tolerance_evidence(capability, built, answers, yard, timelines),
     )
     verdict = identified(judge(found, capability.policy, now), found)
     if with_report:

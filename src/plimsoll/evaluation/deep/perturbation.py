@@ -7,7 +7,7 @@ answer. A row that is hit at a rate is hit at every higher one: what differs bet
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,8 +17,8 @@ from plimsoll.errors import UsageError
 from plimsoll.evaluation.suite.overlap import spread
 from plimsoll.kernel.digest import digest
 from plimsoll.kernel.figure import share
+from plimsoll.suite import Trouble
 
-Kind = Literal["missing", "noisy", "swapped", "unseen", "mistyped"]
 Column = NDArray[Any]
 Floats = NDArray[np.float64]
 UNSEEN = "\N{REPLACEMENT CHARACTER} never seen"
@@ -28,7 +28,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 class Perturbation(msgspec.Struct, frozen=True, kw_only=True):
     """``kind`` in a share ``rate`` of the rows. ``spread``: of noise, its standard deviation in multiples of the input's own."""
 
-    kind: Kind
+    kind: Trouble
     rate: float
     spread: float = 0.0
 
@@ -53,7 +53,7 @@ def hit(rows: int, rate: float, *named: Any) -> NDArray[np.bool_]:
     return np.asarray(chance("rows", *named).random(rows) < rate)
 
 
-def kinds_of(column: Column) -> tuple[Kind, ...]:
+def kinds_of(column: Column) -> tuple[Trouble, ...]:
     """What can happen to a column of this type: numbers are noisy, names are unseen or mistyped, times are another row's."""
     if column.dtype.kind in "iuf":
         return ("missing", "noisy")

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from plimsoll.evaluation.deep.loss import Loss
-from plimsoll.evaluation.deep.perturbation import Kind, Perturbation
+from plimsoll.evaluation.deep.perturbation import Perturbation
+from plimsoll.suite import Trouble
 
 RATES = (0.1, 0.5, 1.0)
 """Shares of the rows that are hit."""
@@ -33,7 +34,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     strains: tuple[Strain, ...]
 
 
-def grid(kinds: tuple[Kind, ...]) -> list[Perturbation]:
+def grid(kinds: tuple[Trouble, ...]) -> list[Perturbation]:
     """Everything that is tried on an input that can be troubled in these ways."""
     return [
         Perturbation(kind=kind, rate=rate, spread=spread)
