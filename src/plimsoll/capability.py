@@ -25,6 +25,7 @@ from plimsoll.kernel.promise import SENTENCES, AnswerRule, Promise, Step, check_
 from plimsoll.kernel.requirement import Requirement, contradictions
 from plimsoll.kernel.rollout import Canary, Live, Shadow, Stage
 from plimsoll.kernel.verdict import Policy
+from plimsoll.ordering import check_ranking
 from plimsoll.stats.confidence import Widths
 from plimsoll.stats.metrics import COST, METRICS, Metric, found
 from plimsoll.stats.sequence import START
@@ -36,11 +37,18 @@ TaskKind = Literal["binary", "multiclass", "regression"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is predicted: ``label`` is the source's column with the truth; ``classes`` for multiclass, in order."""
+    """What is predicted: ``label`` is the source's column with the truth; ``classes`` for multiclass, in order. ``kind`` is what
+    scores are: those of a ranking are values, as a regression's; its rows are ranked within their ``group``."""
 
     kind: TaskKind
     label: str
     classes: tuple[str, ...] = ()
+    group: str = ""
+
+    @property
+    def measured_as(self) -> str:
+        """Of which tasks its metrics are."""
+        return "ranking" if self.group else self.kind
 
 
 def BinaryClassification(*, label: str) -> Task:
@@ -60,6 +68,14 @@ def MulticlassClassification(*, label: str, classes: Sequence[str]) -> Task:
 def Regression(*, label: str) -> Task:
     """A number, in the label's unit."""
     return Task(kind="regression", label=label)
+
+
+def Ranking(*, label: str, group: str) -> Task:
+    """An order of the rows of one query. ``group`` is the column that names the query; ``label`` how relevant a row turned out
+    to be, 0 or more. A score is any number; of one query's rows the largest goes first."""
+    if not group:
+        raise InvalidDeclaration(f"Ranking(label={label!r}): which rows are ranked together?", hint="give group=…")
+    return Task(kind="regression", label=label, group=group)
 
 
 Rows = str | Callable[[], Path]
@@ -250,6 +266,7 @@ class Capability:
         _check_names(self)
         _check_requirements(self)
         check_influence(self)
+        check_ranking(self)
         _check_policy(self)
         _check_rollout(self)
         _check_answer(self)
@@ -329,8 +346,8 @@ class Capability:
 
     @property
     def sliced(self) -> tuple[str, ...]:
-        """The columns of the question that evidence is sliced by once the release has left the yard."""
-        return tuple(sorted({r.by for r in self.watched if r.by}))
+        """The columns of the question that evidence is cut by once the release has left the yard: slices, and queries."""
+        return tuple(sorted({r.by for r in self.watched if r.by} | ({self.task.group} if self.task.group else set())))
 
     @property
     def follows(self) -> tuple[str, ...] | None:
@@ -460,8 +477,8 @@ def _check_requirements(c: Capability) -> None:
             definition = c.definition(r.metric)
         except UsageError as error:
             raise InvalidDeclaration(f"{c.name}: {r}: {error}", hint="name it under metrics=[…]") from error
-        if not definition.defined_for(c.task.kind):
-            raise InvalidDeclaration(f"{c.name}: {r}: {definition.name} is not a metric of a {c.task.kind} task")
+        if not definition.defined_for(c.task.measured_as):
+            raise InvalidDeclaration(f"{c.name}: {r}: {definition.name} is not a metric of a {c.task.measured_as} task")
         if definition.of == "groups":
             _check_groups(c, r)
         elif definition.of:
@@ -557,10 +574,11 @@ def _check_redaction(c: Capability, redacted: Mapping[str, str]) -> None:
                 f"{redacted[name]} ({c.source.contract})",
                 hint="slice by another column, or let this one be recorded: plain",
             )
-    for who, name in (("unit", c.source.unit), ("sticky", c.source.sticky)):
+    whose = {"source: unit": c.source.unit, "source: sticky": c.source.sticky, "task: group": c.task.group}
+    for who, name in whose.items():
         if redacted.get(name) == "drop":
             raise InvalidDeclaration(
-                f"{c.name}: source: {who}: the column {name!r} is dropped from events, which then belong to nobody",
+                f"{c.name}: {who}: the column {name!r} is dropped from events, which then belong to nobody",
                 hint=f"write recorded: hash ({c.source.contract})",
             )
 
@@ -571,6 +589,7 @@ def _named_columns(c: Capability) -> Iterator[tuple[str, str]]:
         yield f"source: {name}", getattr(c.source, name)
     yield "source: block", c.source.block_column
     yield "task: label", c.task.label
+    yield "task: group", c.task.group
     for r in _requirements(c):
         yield str(r), r.by or ""
     yield from (("slices", name) for name in c.slices)
@@ -593,7 +612,7 @@ def _countable(c: Capability, r: Requirement) -> bool:
 def _by_row(c: Capability, r: Requirement) -> bool:
     """Whether blocks of live traffic can be judged by it: a mean over rows, or a count."""
     metric = c.definition(r.metric)
-    return r.operational or metric.rows is not None or bool(metric.reads)
+    return r.operational or metric.rows is not None or metric.per_query is not None or bool(metric.reads)
 
 
 def _check_policy(c: Capability) -> None:

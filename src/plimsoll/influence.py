@@ -70,7 +70,8 @@ def _check_compared(c: Capability) -> None:
         why = "no canary compares what its answers bring about with what the champion's do, and nothing else can"
         _refuse(c, "rollout", why, IN_A_CANARY)
     for r in compared:
-        if not _read(c, r) and c.definition(r.metric).rows is None:
+        metric = c.definition(r.metric)
+        if not metric.reads and metric.rows is None and metric.per_query is None:
             why = "it needs all rows at once, and two arms have different ones"
             _refuse(c, str(r), why, "compare what comes of the answers: outcome_rate, outcome_mean, outcome_ratio")
 

@@ -129,6 +129,31 @@ def test_a_level_is_that_of_who_was_shown_it() -> None:
     assert [b.mean for b in found.blocks] == pytest.approx([1.0] * 4) and not found.arms
 
 
+def test_a_ranking_is_compared_by_its_own_order_and_what_came_of_it() -> None:
+    """Each query once, by the arm that ranked it; one that is not answered in full is none."""
+    records: list[Record] = []
+    for day in range(12):
+        for q in range(10):
+            served = "r1" if q % 2 else FALLBACK
+            for i, clicked in enumerate((0.0, 1.0, 0.0)):
+                name, score = f"{day}-{q}-{i}", float(i == 1) if served == "r1" else float(i == 0)
+                answer = None if (day, q, i) == (0, 1, 2) else score
+                event = visit(name, f"q{day}-{q}", T0 + day * DAY + q * HOUR, served, answer)
+                records += [
+                    replace(event, inputs={"query": f"q{q}"}),
+                    Outcome(event=name, label=clicked, at=event.at + HOUR),
+                ]
+    tally = Tally(task="ranking", maturity=36 * HOUR, shown=[], columns=["query"], group="query")
+    tally.read(in_columns(records))
+    tally.close(T0 + 30 * DAY)
+    compared = no_worse("mrr", margin=0.1, than="champion")
+    bare = Evidence(requirement=compared, release="r1", source="canary", comparator=FALLBACK)
+    found = measured(bare, compared.definition, tally.closed, None)
+    # ours finds the one that was clicked at once; theirs after another, tied for second and third place
+    assert [b.mean for b in found.blocks] == pytest.approx([(1 / 2 + 1 / 3) / 2 - 1.0] * 12)
+    assert found.arms == (59, 60)
+
+
 DEAR = at_most("cost_per_1k_usd", 0.2)
 
 

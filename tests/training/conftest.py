@@ -25,6 +25,7 @@ class Rows:
     X: Any
     y: Any
     names: tuple[str, ...]
+    group: str = ""
 
 
 @pytest.fixture

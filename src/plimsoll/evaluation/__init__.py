@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from plimsoll.evaluation.measurement import Evaluation, Measure, measure
     from plimsoll.evaluation.page import Calibration, markdown_of, report
     from plimsoll.evaluation.proof import evidence
+    from plimsoll.evaluation.queries import in_full, queries_of
     from plimsoll.evaluation.rows import coded, rowset
     from plimsoll.evaluation.selection import Selection, select
     from plimsoll.evaluation.sheet import page_templates, plots_can_be_drawn
@@ -31,11 +32,13 @@ __all__ = [
     "coded",
     "curves",
     "evidence",
+    "in_full",
     "look",
     "markdown_of",
     "measure",
     "page_templates",
     "plots_can_be_drawn",
+    "queries_of",
     "report",
     "rowset",
     "select",
@@ -50,6 +53,8 @@ _HOMES = {
     "coded": "rows",
     "curves": "curve",
     "evidence": "proof",
+    "in_full": "queries",
+    "queries_of": "queries",
     "markdown_of": "page",
     "measure": "measurement",
     "page_templates": "sheet",

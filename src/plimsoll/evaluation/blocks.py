@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from plimsoll.evaluation.queries import queries_of
 from plimsoll.evaluation.rows import Floats, Rowset
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block
@@ -40,6 +41,8 @@ def blockwise(metric: Metric, rows: Rowset, against: str, label_range: Range | N
     """Measure ``metric`` on ``rows``: alone if ``against`` is empty, else the loss against that comparator, positive
     where the release is worse."""
     other = rows.comparators[against] if against else None
+    if metric.per_query is not None:
+        return _of_queries(metric, rows, other)
     made = _of_rows if metric.rows else _of_whole
     return made(metric, rows, other, label_range)
 
@@ -55,6 +58,19 @@ def _of_rows(metric: Metric, rows: Rowset, other: Floats | None, label_range: Ra
     if not np.isfinite(high[~known]).all():
         return Blockwise(_mean(values[known]), (), _unbounded(rows))
     return Blockwise(_mean(values[known]), tuple(_row_blocks(rows, values, low, high)))
+
+
+def _of_queries(metric: Metric, rows: Rowset, other: Floats | None) -> Blockwise:
+    """A query is the row here: its value, and what it could have been."""
+    found = queries_of(metric, rows, other)
+    values, low, high = found.values, found.low, found.high
+    if other is not None:
+        values, low, high = _oriented(metric, values, low, high)
+    if not len(values):
+        return Blockwise(float("nan"), (), "no query has a relevant candidate")
+    labels = np.where(found.known, 0.0, np.nan)
+    as_rows = Rowset(task=rows.task, scores=labels, labels=labels, codes=found.codes, names=rows.names, comparators={})
+    return Blockwise(_mean(values[found.known]), tuple(_row_blocks(as_rows, values, low, high)))
 
 
 def _row_blocks(rows: Rowset, values: Floats, low: Floats, high: Floats) -> Iterator[Block]:

@@ -78,6 +78,8 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True):
 
 def curves(task: str, scores: Floats, labels: Floats, comparators: Mapping[str, Floats]) -> Curves:
     """The curves of a release and its comparators on the labelled rows. Multiclass is shown by its likeliest class."""
+    if task == "ranking":  # a score has no unit: what there is to see is the order, and metrics tell of that
+        return Curves()
     shift = tuple(_shift(task, who, scores, other) for who, other in _different(comparators))
     known = ~np.isnan(labels)
     if not known.any():

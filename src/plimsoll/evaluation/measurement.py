@@ -79,6 +79,7 @@ def measure(
     sliced: Sequence[str] | None = None,
     minimum: int = 200,
     label_range: Range | None = None,
+    groups: Sequence[Any] | None = None,
 ) -> Evaluation:
     """Measure ``metrics`` (by name, or of your own) on rows in order of time.
 
@@ -87,12 +88,12 @@ def measure(
     ``slices``: column → each row's value. Slice values with fewer than ``minimum`` labelled rows are pooled into
     ``column=other``, which is measured and not judged; ``sliced``: the metrics to take per slice (default: all), since a
     metric of all rows at once costs a sort for each slice. ``label_range``: the least and the largest label that a
-    regression can have, which bounds missing outcomes.
+    regression can have, which bounds missing outcomes. ``groups``: each row's query, where rows are ranked.
     Raises UsageError for an unknown metric, one of another task, or rows that do not fit together.
     """
     chosen = list({m.id: m for m in (_metric(given, task) for given in metrics)}.values())
     fine = chosen if sliced is None else [m for m in chosen if m.id in sliced]
-    rows = rowset(task, scores, labels, blocks, comparators or {})
+    rows = rowset(task, scores, labels, blocks, comparators or {}, groups)
     if not len(rows):
         raise UsageError("there is nothing to measure: no rows", hint="is the gate's window after the last row?")
     made: list[Measure] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plimsoll.evaluation.curve import RELEASE, Bar, Precision, Reliability, Roc
 from plimsoll.evaluation.look import BLUE, GREEN, GREY, MUTED, OCHRE, data, level
 from plimsoll.evaluation.measurement import ALL, OTHER, Evaluation, Measure
+from plimsoll.evaluation.rows import VALUES
 from plimsoll.evaluation.spans import spans
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def risk_coverage(selection: Selection) -> Any:
 def drawn(evaluation: Evaluation) -> list[Any]:
     """(title, chart) of every curve that the evaluation has."""
     found = evaluation.curves
-    classes = evaluation.task != "regression"
+    classes = evaluation.task not in VALUES
     charts: list[Any] = []
     if found.roc:
         charts.append(("Ranking (ROC)", roc(found.roc)))

@@ -17,13 +17,16 @@ from plimsoll.errors import UsageError
 
 Floats = NDArray[np.float64]
 
+VALUES = ("regression", "ranking")
+"""Tasks whose scores are numbers of any size, and no probabilities."""
 ROUNDING = 1e-6
 """How far outside of 0 and 1 a probability may lie: what is left of arithmetic in single precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rowset:
-    """Rows in order of time. ``codes`` is each row's place among ``names``, the blocks in order of appearance."""
+    """Rows in order of time. ``codes`` is each row's place among ``names``, the blocks in order of appearance; ``groups`` which
+    query it is of, where rows are ranked."""
 
     task: str
     scores: Floats
@@ -31,6 +34,7 @@ class Rowset:
     codes: NDArray[np.int64]
     names: tuple[str, ...]
     comparators: Mapping[str, Floats]
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,16 +57,26 @@ class Rowset:
             codes=self.codes[rows],
             names=self.names,
             comparators={name: s[rows] for name, s in self.comparators.items()},
+            groups=None if self.groups is None else self.groups[rows],
         )
 
 
-def rowset(task: str, scores: Any, labels: Any, blocks: Sequence[Any], comparators: Mapping[str, Any]) -> Rowset:
-    """The checked rows. Raises UsageError naming what has another length, is no number, or no possible label."""
+def rowset(
+    task: str,
+    scores: Any,
+    labels: Any,
+    blocks: Sequence[Any],
+    comparators: Mapping[str, Any],
+    groups: Sequence[Any] | None = None,
+) -> Rowset:
+    """The checked rows; ``groups`` names each one's query. Raises UsageError naming what has another length, is no number, or
+    no possible label."""
     ids = np.asarray(blocks)
     if len(ids) != len(scores):
         raise UsageError(f"there are {len(scores):,} scores and {len(ids):,} blocks; they must be of the same rows")
     names, codes = _blocks(ids)
-    return coded(task, scores, labels, codes, names, comparators)
+    queries = None if groups is None else np.unique(np.asarray(groups).astype(str), return_inverse=True)[1].reshape(-1)
+    return coded(task, scores, labels, codes, names, comparators, queries)
 
 
 def coded(
@@ -72,6 +86,7 @@ def coded(
     codes: NDArray[np.int64],
     names: tuple[str, ...],
     comparators: Mapping[str, Any],
+    groups: NDArray[np.int64] | None = None,
 ) -> Rowset:
     """As ``rowset``, of rows whose blocks are coded already: each one's place among ``names``."""
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
@@ -86,7 +101,7 @@ def coded(
         if values.shape != s.shape:
             raise UsageError(f"{name} scores with shape {values.shape}, the release with {s.shape}")
     _check_labels(task, s, y)
-    return Rowset(task=task, scores=s, labels=y, codes=codes, names=names, comparators=others)
+    return Rowset(task=task, scores=s, labels=y, codes=codes, names=names, comparators=others, groups=groups)
 
 
 def _check_labels(task: str, scores: Floats, labels: Floats) -> None:
@@ -95,7 +110,9 @@ def _check_labels(task: str, scores: Floats, labels: Floats) -> None:
         raise UsageError(
             f"row {row} has the label {labels[row]}: not a finite number", hint="NaN where the outcome has not come"
         )
-    if task == "regression":
+    if task == "ranking" and (labels < 0.0).any():
+        raise UsageError(f"a relevance is {labels[labels < 0.0][0]:g}; it is 0 or more", hint="irrelevant is 0")
+    if task in VALUES:
         return
     off = scores[(scores < -ROUNDING) | (scores > 1.0 + ROUNDING)]
     if len(off):

@@ -24,7 +24,8 @@ class TrainingSet:
     """``X`` float32 (rows × names), ``y`` float64 with NaN where no outcome is known, and who each row is.
 
     ``units`` name the rows, ``blocks`` what may be taken as independent, ``asked_at`` is datetime64[us] in UTC,
-    ``slices`` are the columns that results are broken down by, ``categories`` the features that are codes.
+    ``slices`` are the columns that results are broken down by, ``categories`` the features that are codes. ``group``: the one
+    of ``slices`` that names each row's query, where rows are ranked.
     """
 
     X: Floats
@@ -35,6 +36,7 @@ class TrainingSet:
     asked_at: NDArray[np.datetime64]
     slices: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
+    group: str = ""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -55,7 +57,18 @@ class TrainingSet:
             asked_at=self.asked_at[rows],
             slices={name: column[rows] for name, column in self.slices.items()},
             categories=self.categories,
+            group=self.group,
         )
+
+    def by_query(self) -> tuple[TrainingSet, NDArray[np.int64]]:
+        """The rows with those of one query next to each other, in order of time, and how many each query has: what rankers
+        are fitted on. Raises UsageError where rows are not ranked."""
+        if not self.group:
+            raise UsageError("these rows are of no queries", hint='task=Ranking(label=…, group="query") ranks them')
+        names = self.slices[self.group].astype(str)
+        _, first, codes, sizes = np.unique(names, return_index=True, return_inverse=True, return_counts=True)
+        order = np.argsort(first[codes.reshape(-1)], kind="stable")
+        return self.take(order), sizes[np.argsort(first, kind="stable")].astype(np.int64)
 
     def labelled(self) -> TrainingSet:
         """The rows that have an outcome."""
@@ -73,6 +86,7 @@ def training_set(
     label: str,
     classes: Sequence[str] = (),
     slices: Sequence[str] = (),
+    group: str = "",
 ) -> TrainingSet:
     """Join ``columns`` (one element a question) with what ``timelines`` knew when each was asked.
 
@@ -96,6 +110,7 @@ def training_set(
         asked_at=asked_at_us.astype("datetime64[us]"),
         slices={name: np.array(texts(column_of(columns, name)), dtype=object) for name in slices},
         categories=schema.categories,
+        group=group,
     )
 
 

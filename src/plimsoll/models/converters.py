@@ -22,7 +22,7 @@ def teach() -> None:
 
 
 def _lightgbm() -> None:
-    from lightgbm import LGBMClassifier, LGBMRegressor
+    from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
     from onnxmltools.convert.lightgbm.operator_converters.LightGbm import (  # type: ignore[import-untyped]
         convert_lightgbm,
     )
@@ -39,13 +39,14 @@ def _lightgbm() -> None:
         convert_lightgbm,
         options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
     )
-    update_registered_converter(
-        LGBMRegressor,
-        "LightGbmLGBMRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_lightgbm,
-        options={"split": None},
-    )
+    for values in (LGBMRegressor, LGBMRanker):
+        update_registered_converter(
+            values,
+            f"LightGbm{values.__name__}",
+            calculate_linear_regressor_output_shapes,
+            convert_lightgbm,
+            options={"split": None},
+        )
 
 
 def _histogram_trees() -> None:

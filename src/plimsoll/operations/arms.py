@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from plimsoll.errors import UsageError
+from plimsoll.evaluation import coded, in_full, queries_of
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.verdict import Block, Evidence
 from plimsoll.operations.closed import ClosedBlock, answered
@@ -148,7 +149,9 @@ def _rows(metric: Metric, release: str, block: ClosedBlock, place: int, by: str 
     if not metric.reads:
         said = block.scores.get(release)
         mine &= answered(said) if said is not None else False
-    of = _read if metric.reads else _scored
+        if metric.per_query is not None and block.queries is not None:
+            mine = in_full(mine, block.queries)
+    of = _read if metric.reads else _ranked if metric.per_query is not None else _scored
     x, y, *ends = of(metric, release, block, mine)
     n = int(mine.sum())
     return _Rows(np.full(n, place), block.shown.units[mine], x, y, tuple(ends))  # type: ignore[arg-type]
@@ -167,12 +170,29 @@ def _read(metric: Metric, release: str, block: ClosedBlock, mine: NDArray[np.boo
 
 def _scored(metric: Metric, release: str, block: ClosedBlock, mine: NDArray[np.bool_]) -> tuple[Floats, ...]:
     """Each answer's own value, by what came of it."""
-    if metric.rows is None:
-        raise UsageError(f"{metric.name} needs all rows at once, and is not compared between two arms")
-    n, labels = int(mine.sum()), block.labels[mine]
-    one = np.ones(n)
-    if not n:
+    labels = block.labels[mine]
+    one = np.ones(len(labels))
+    if not len(labels):
         return labels, one, one, one, one, one
     scores = block.scores[release][mine]
+    if metric.rows is None:
+        raise UsageError(f"{metric.name} needs all rows at once, and is not compared between two arms")
     low, high = row_bounds(metric, scores)
     return np.where(np.isnan(labels), np.nan, metric.rows(scores, labels)), one, low, high, one, one
+
+
+def _ranked(metric: Metric, release: str, block: ClosedBlock, mine: NDArray[np.bool_]) -> tuple[Floats, ...]:
+    """Each query's value at the first of its rows; at the others, and where there is nothing to find, nothing counts."""
+    assert block.queries is not None
+    n = int(mine.sum())
+    x, y, low, high = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    if n:
+        rows = coded(
+            block.task, block.scores[release][mine], block.labels[mine], np.zeros(n, dtype=np.int64), ("",), {},
+            block.queries[mine],
+        )  # fmt: skip
+        found = queries_of(metric, rows, None)
+        x[found.first] = np.where(found.known, found.values, np.nan)
+        y[found.first] = 1.0
+        high[found.first] = 1.0
+    return x, y, low, high, y, y

@@ -157,5 +157,10 @@ def matrix_of(
         blocks=questions.blocks,
         label=capability.task.label,
         classes=capability.task.classes,
-        slices=[c for c in dict.fromkeys((*capability.slices, *(r.by for r in capability.gate if r.by))) if c],
+        slices=[
+            c
+            for c in dict.fromkeys((*capability.slices, *(r.by or "" for r in capability.gate), capability.task.group))
+            if c
+        ],
+        group=capability.task.group,
     )

@@ -212,6 +212,7 @@ def _settings(capability: Capability, schema: FeatureSchema, parts: Parts, gold:
             "kind": capability.task.kind,
             "label": capability.task.label,
             "classes": list(capability.task.classes),
+            **({"group": capability.task.group} if capability.task.group else {}),
         },
         "params": dict(capability.params),
         "seed": capability.seed,

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.evaluation import blockwise, coded
+from plimsoll.evaluation import blockwise, coded, in_full
 from plimsoll.kernel.verdict import Block
 from plimsoll.operations.shown import Shown
 from plimsoll.stats.metric import REGRESSION, Metric
@@ -34,7 +34,7 @@ class Slices:
 
 class ClosedBlock(NamedTuple):
     """A block that is evidence, its rows in the order of the log. ``labels`` is NaN where the outcome never came,
-    ``scores`` where a release said nothing."""
+    ``scores`` where a release said nothing; ``group``: the column that names each row's query, where rows are ranked."""
 
     name: str
     first_at: datetime
@@ -44,6 +44,12 @@ class ClosedBlock(NamedTuple):
     scores: dict[str, Floats]
     columns: dict[str, Slices]
     shown: Shown | None
+    group: str = ""
+
+    @property
+    def queries(self) -> NDArray[np.int64] | None:
+        """Which query each row is of, where rows are ranked."""
+        return self.columns[self.group].codes if self.group else None
 
     @property
     def missing_share(self) -> float:
@@ -66,10 +72,14 @@ def measured(
     if ours is None or (comparator and theirs is None):
         return found
     rows = answered(ours) if theirs is None else answered(ours) & answered(theirs)
+    queries = block.queries
+    if queries is not None:
+        rows = in_full(rows, queries)
     column = block.columns[by] if by else Slices(("",), np.zeros(len(rows), dtype=np.int64))
     for cut in _cuts(column, value, rows, together=_adds_up(metric, comparator)):
         others = {} if theirs is None else {comparator: theirs[cut]}
-        made = coded(block.task, ours[cut], block.labels[cut], column.codes[cut], column.names, others)
+        of = None if queries is None else queries[cut]
+        made = coded(block.task, ours[cut], block.labels[cut], column.codes[cut], column.names, others, of)
         for one in blockwise(metric, made, comparator, None).blocks:
             found[one.name] = msgspec.structs.replace(one, name=block.name)
     return found

@@ -37,6 +37,8 @@ def examined(
         return None
     hidden = built.taken[capability.source.name].contract.redacted
     gate = answers.rows
+    if gate.group:  # no row of a ranking is right or wrong by itself
+        return Examination(behaviours=came, groups=groups, failures=None, weak=())
     metric, losses = losses_of(capability.task.kind, answers.scores, gate.y)
     rows = Rows(
         units=[""] * len(gate) if capability.source.unit in hidden else gate.units.tolist(),

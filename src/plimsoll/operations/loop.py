@@ -48,12 +48,13 @@ def terms_of(capability: Capability) -> Terms:
 def tally_of(capability: Capability) -> Tally:
     """An empty tally that counts what the capability's requirements ask for."""
     return Tally(
-        task=capability.task.kind,
+        task=capability.task.measured_as,
         maturity=capability.maturity,
         limits_ms=[r.limit for r in capability.watched if r.definition.quantile is not None],
         columns=capability.sliced,
         metrics=capability.metrics,
         shown=capability.follows,
+        group=capability.task.group,
         keep_blocks=max(KEPT_BLOCKS, sum(s.deadline_blocks for s in capability.stages) + RETRAIN_BLOCKS),
     )
 

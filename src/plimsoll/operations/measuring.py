@@ -62,12 +62,13 @@ def measured(
     sliced = [r.by for r in capability.gate if r.by]
     found = measure(
         [capability.definition(m) for m in ([*asked, *capability.report] if full else asked)],
-        task=capability.task.kind,
+        task=capability.task.measured_as,
         scores=answers.scores,
         labels=gate.y,
         blocks=gate.blocks.tolist(),
+        groups=gate.slices[gate.group].tolist() if gate.group else None,
         comparators=answers.comparators,
-        slices={c: v.tolist() for c, v in gate.slices.items() if full or c in sliced},
+        slices={c: v.tolist() for c, v in gate.slices.items() if c in sliced or (full and c in capability.slices)},
         sliced=list(dict.fromkeys(r.metric for r in capability.gate if full or r.by)),
     )
     pairs = tuple(pair for compared in groups for pair in compared.pairs)

@@ -56,7 +56,8 @@ class Tally:
     ``duplicates``: outcomes of what had one. ``late``: those that came when their block was due to close.
     ``unknown``: those of no open block's event: never ours, or long closed.
     ``stragglers``: events whose block had closed already: they count for errors and latency, not for quality.
-    ``shown``: keep who was shown whose answer, and these numbers of its outcome; None where nobody asks for it.
+    ``group``: the one of ``columns`` that names a row's query, where rows are ranked. ``shown``: keep who was shown whose
+    answer, and these numbers of its outcome; None where nobody asks for it.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Tally:
         columns: Iterable[str] = (),
         metrics: Iterable[Metric] = (),
         shown: Iterable[str] | None = None,
+        group: str = "",
         keep_blocks: int = KEPT_BLOCKS,
     ) -> None:
-        self.task, self.maturity = task, maturity
+        self.task, self.maturity, self.group = task, maturity, group
         self._maturity_us = maturity // MICROSECOND
         self.columns = tuple(sorted(set(columns)))
         self.metrics = tuple(metrics)
@@ -258,7 +260,7 @@ class Tally:
         taken = self._rows.take([block.number for block in due], self._begun.count)
         for block, rows in zip(due, taken, strict=True):
             last_at = EPOCH + int(self._begun.last_us[block.number]) * MICROSECOND
-            self.closed.append(ClosedBlock(block.name, block.first_at, last_at, self.task, *rows))
+            self.closed.append(ClosedBlock(block.name, block.first_at, last_at, self.task, *rows, self.group))
             del self._begun.by_name[block.name]
             self._shut.add(block.name)
         if self._rows.tidy([block.number for block in self._begun.by_name.values()]):

@@ -274,6 +274,8 @@ def label_of(label: float | bool | str, task: Task) -> float:
             raise UsageError(f"label {label!r:.80} is no class of this task", hint=nearest(label, task.classes))
         return float(task.classes.index(label))
     value = float(label)
+    if task.group and not 0.0 <= value < math.inf:
+        raise UsageError(f"label {label!r}: a relevance is a number from 0 on")
     whole = {"binary": 2, "multiclass": len(task.classes)}.get(task.kind)
     if not math.isfinite(value) or (whole is not None and value not in range(whole)):
         wanted = f"a whole number from 0 to {whole - 1}" if whole else "a finite number"

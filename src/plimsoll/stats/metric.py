@@ -26,7 +26,7 @@ Rows = Callable[[Any, Any], "Floats"]
 Whole = Callable[[Any, Any], float]
 Parts = Callable[[Any, Any, Any, int], "Floats"]
 
-BINARY, MULTICLASS, REGRESSION, ANY = "binary", "multiclass", "regression", "any"
+BINARY, MULTICLASS, REGRESSION, RANKING, ANY = "binary", "multiclass", "regression", "ranking", "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,9 @@ class Metric:
     (two groups' rates compared, for each pair of a column's values: ``fairness``). ``bounds``: the least and the most
     that it can be.
 
+    ``per_query``: (scores, relevance, which query each row is of, from 0 on) → a value from 0 to 1 for each query, NaN where
+    there is nothing to find; the metric is their mean.
+
     ``reads``: what it is measured on where that is not scores at all but what came of them: one name of an outcome's
     numbers (``label``, or one of its ``values``) for a mean, two for a ratio of sums. ``ranges``: for each, the least and
     the most that a number which never came could be; ``scale``: what the mean or the ratio is multiplied by. ``of_shown``: seen
@@ -87,6 +90,7 @@ class Metric:
     version: str = ""
     of: str = ""
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    per_query: Callable[[Any, Any, Any], Floats] | None = None
     reads: tuple[str, ...] = ()
     ranges: tuple[tuple[float, float], ...] = ()
     scale: float = 1.0

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plimsoll.errors import UsageError, nearest
-from plimsoll.stats.metric import ANY, BINARY, MULTICLASS, REGRESSION, Metric, OfSums, Sums, row_bounds
+from plimsoll.stats.metric import ANY, BINARY, MULTICLASS, RANKING, REGRESSION, Metric, OfSums, Sums, row_bounds
 
 __all__ = [
     "ANY",
@@ -98,6 +98,30 @@ def _operational(
     )
 
 
+def _ranking(name: str, description: str, measure: str, k: int | None = None) -> Metric:
+    """The mean over queries; in no summary that adds up but a mean's."""
+
+    def per_query(scores: Any, relevance: Any, ids: Any) -> Any:
+        ranking = import_module("plimsoll.stats.ranking")
+        of = ranking.ranked(scores, relevance, ids)
+        return getattr(ranking, measure)(of, k)
+
+    return Metric(
+        name=name,
+        unit="share",
+        higher_is_better=True,
+        operational=False,
+        needs_label=True,
+        tasks=(RANKING,),
+        rows=None,
+        whole=None,
+        quantile=None,
+        description=description,
+        bounds=(0.0, 1.0),
+        per_query=per_query,
+    )
+
+
 def _of_suite(
     name: str,
     unit: str,
@@ -129,6 +153,7 @@ CLASSES = (BINARY, MULTICLASS)
 SHARES = ("share", "probability")
 """Units of what lies between 0 and 1, unless it says otherwise."""
 
+PLACES = (1, 3, 5, 10, 20)
 COST = "cost_usd"
 """The number that an event carries itself; what else a metric reads comes with its outcome."""
 
@@ -339,6 +364,25 @@ _ALL = (
             slope=max(percent, 100 - percent) / 100,
         )
         for percent in (10, 50, 90)
+    ),
+    *(
+        _ranking(
+            f"ndcg_at_{k}",
+            f"Discounted gain of a query's first {k} places, as a share of the best order's.",
+            "ndcg",
+            k,
+        )
+        for k in PLACES
+    ),
+    *(
+        _ranking(f"recall_at_{k}", f"Share of a query's relevant candidates among its first {k}.", "recall_at", k)
+        for k in PLACES
+    ),
+    _ranking("mrr", "Mean over queries of one over the place of the first relevant candidate.", "reciprocal_rank"),
+    _ranking(
+        "mean_average_precision",
+        "Mean over queries of the precision at each relevant candidate's place (MAP).",
+        "average_precision_at",
     ),
     _of_suite(
         "failing_rows", "share", "Share of the rows asked whose answer fails a declared behaviour.", of="behaviour"

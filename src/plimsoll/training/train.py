@@ -53,7 +53,8 @@ class Params(Mapping[str, Any]):
 
 def train(fn: Callable[[Any, Params], Any] | Any, training_set: Any, params: Mapping[str, Any], seed: int) -> Any:
     """The model that ``fn`` makes of the training set: ``fn(TrainingSet, Params)``, or an unfitted scikit-learn
-    estimator, which is cloned, given ``params`` and the seed, and fitted on ``X`` (float32) and ``y``.
+    estimator, which is cloned, given ``params`` and the seed, and fitted on ``X`` (float32) and ``y``; one that takes
+    ``group``, on rows query by query.
 
     The caller keeps every later row away: what is not in the training set cannot be looked at.
     Raises UsageError, naming the function and its place, where it raises or returns nothing.
@@ -90,6 +91,9 @@ def _fit(estimator: Any, training_set: Any, params: Params) -> Any:
     }
     ready = clone(estimator).set_params(**{**threads, **seeds, **chosen})
     try:
+        if training_set.group and "group" in inspect.signature(ready.fit).parameters:  # a ranker
+            ordered, sizes = training_set.by_query()
+            return ready.fit(ordered.X, ordered.y, group=sizes)
         return ready.fit(training_set.X, training_set.y)
     except (ValueError, TypeError) as error:
         raise UsageError(f"{_named(estimator)} cannot be fitted: {str(error).splitlines()[0][:300]}") from error

@@ -52,6 +52,10 @@ class Recorded:
 def recorded(capability: Capability, yard: Yard) -> Recorded:
     """All rows that have arrived by the yard's clock, taken in as a release takes them. Raises Refused for a broken
     contract."""
+    if capability.task.group:
+        raise UsageError(
+            f"{capability.name}: mutants are made of what single rows are worth, and a ranking's have an order only"
+        )
     taken = take_in(capability, yard)
     arrives = capability.source.arrives_at
     questions = questions_of(capability, taken[capability.source.name], [arrives] if arrives else [])

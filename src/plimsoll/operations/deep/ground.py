@@ -100,6 +100,11 @@ def ground(capability: Capability, yard: Yard, row: ReleaseRow) -> Ground:
         raise Refused(
             f"{row.label} {short(row.digest)} was refused before it was trained: there is nothing to evaluate"
         )
+    if capability.task.group:
+        raise UsageError(
+            f"{capability.name}: a deep evaluation asks what each row's answer is worth, and a ranking's rows have an order only",
+            hint="its report has the metrics query by query: plimsoll release",
+        )
     yard.say(f"reading the rows of {row.label} {short(row.digest)} as they were")
     rows = again(capability, yard, row.manifest)
     engine, _ = open_model(row.manifest, yard.objects, yard.trust)

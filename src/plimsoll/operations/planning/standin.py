@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.capability import Capability
+from plimsoll.evaluation import coded, queries_of
 from plimsoll.features import read_columns
 from plimsoll.kernel.requirement import Requirement
 from plimsoll.models import PythonEngine
@@ -41,12 +42,14 @@ def from_rows(capability: Capability, files: Sequence[Path], requirements: Itera
     count = int(codes.max()) + 1 if len(codes) else 0
     source = f"assumed: {said}, on {count} blocks of recorded rows"
     per_block = np.bincount(codes, minlength=count)
+    group = capability.task.group
 
     def spread(r: Requirement) -> Spread | None:
         if (share := share_of(capability, r)) is not None:
             return spread_of_arms(capability, r, share, cut, ours, labels, codes)
-        return _spread(capability.definition(r.metric), r, ours, theirs, labels, codes, source)
+        return _spread(capability.definition(r.metric), r, ours, theirs, labels, codes, source, queries)
 
+    queries = np.unique(cut[group].astype(str), return_inverse=True)[1].reshape(-1) if group else None
     return History(
         events_per_block=float(np.median(per_block)) if count else None,
         traffic_source=f"{count} blocks of recorded rows",
@@ -103,18 +106,27 @@ def _shaped(capability: Capability, answers: Floats) -> Floats:
 
 
 def _spread(
-    metric: Metric, r: Requirement, ours: Floats, theirs: Floats, labels: Floats, codes: NDArray[np.int64], source: str
+    metric: Metric,
+    r: Requirement,
+    ours: Floats,
+    theirs: Floats,
+    labels: Floats,
+    codes: NDArray[np.int64],
+    source: str,
+    queries: NDArray[np.int64] | None,
 ) -> Spread | None:
-    """Of block means, and the design effect: their variance against that of as many independent rows."""
-    if metric.rows is None:
-        return None
+    """Of block means, and the design effect: their variance against that of as many independent rows (queries, of a ranking)."""
     known = np.isfinite(labels)
-    values = metric.rows(ours[known], labels[known])
-    least, most = row_bounds(metric, ours[known], theirs[known] if r.compares else None)
-    if r.compares:
-        values = metric.loss_sign * (values - metric.rows(theirs[known], labels[known]))
-        least = least if metric.loss_sign > 0 else -most
-    at = codes[known]
+    if metric.per_query is not None and queries is not None:
+        values, at, least = _of_queries(metric, ours, theirs if r.compares else None, labels, codes, queries)
+    elif metric.rows is not None:
+        values, at = metric.rows(ours[known], labels[known]), codes[known]
+        least, most = row_bounds(metric, ours[known], theirs[known] if r.compares else None)
+        if r.compares:
+            values = metric.loss_sign * (values - metric.rows(theirs[known], labels[known]))
+            least = least if metric.loss_sign > 0 else -most
+    else:
+        return None
     n = np.bincount(at)
     means = np.bincount(at, weights=values)[n > 0] / n[n > 0]
     if len(means) < FEWEST:
@@ -125,3 +137,21 @@ def _spread(
     return spread_of(
         means.tolist(), source, assumed=True, design_effect=effect, floor=floor if np.isfinite(floor) else None
     )
+
+
+def _of_queries(
+    metric: Metric,
+    ours: Floats,
+    theirs: Floats | None,
+    labels: Floats,
+    codes: NDArray[np.int64],
+    queries: NDArray[np.int64],
+) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """The value of each query whose outcomes are known, or the loss, its block, and the least that it could have been."""
+    names = tuple(map(str, range(int(codes.max(initial=-1)) + 1)))
+    others = {} if theirs is None else {"theirs": theirs}
+    found = queries_of(metric, coded("ranking", ours, labels, codes, names, others, queries), theirs)
+    if theirs is None:
+        return found.values[found.known], found.codes[found.known], found.low[found.known]
+    least = found.low if metric.loss_sign > 0 else -found.high
+    return metric.loss_sign * found.values[found.known], found.codes[found.known], least[found.known]

@@ -100,7 +100,7 @@ def account_of(stage: Stage, story: Story) -> Account:
     return Account(
         capability=name,
         timezone=stage.capability.source.timezone,
-        task=stage.capability.task.kind,
+        task=stage.capability.task.measured_as,
         unit=unit_of(stage.capability.source.block),
         notes=stage.plan.notes,
         seed=stage.seed,

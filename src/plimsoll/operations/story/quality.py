@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.kernel.records import FALLBACK
-from plimsoll.operations.closed import ClosedBlock
+from plimsoll.operations.closed import ClosedBlock, measured
 from plimsoll.operations.story.account import Account, verdict_of
 from plimsoll.operations.story.series import Row, iso
 from plimsoll.operations.story.wording import ROUTINE
@@ -30,7 +30,11 @@ FEWEST = 7
 def metric_of(a: Account) -> str:
     """The metric that releases are compared by: that of the gate's first comparison by one of ours, or the first row metric."""
     compared = [f.metric for v in a.gates.values() for f in v.findings if f.comparator and f.metric in METRICS]
-    return compared[0] if compared else next(m.name for m in METRICS.values() if m.rows and m.defined_for(a.task))
+    return (
+        compared[0]
+        if compared
+        else next(m.name for m in METRICS.values() if (m.rows or m.per_query) and m.defined_for(a.task))
+    )
 
 
 class Reign(NamedTuple):
@@ -68,10 +72,10 @@ def differences(a: Account) -> list[Row]:
     for reign in reigns(a):
         for against in filter(None, (FALLBACK, reign.predecessor)):
             pairs = [
-                (b, value)
+                (b, lost.mean)
                 for b in judged_blocks(a, reign.since, reign.until)
                 if (reign.release, b.name) not in a.tainted and (against, b.name) not in a.tainted
-                if (value := _lost(b, reign.release, against, metric.rows, metric.loss_sign)) is not None
+                if (lost := measured(b, metric, reign.release, against, None, "")[""]) is not None
             ]
             found += list(_trailing(a, reign, against, pairs))
     return found
@@ -93,21 +97,6 @@ def _trailing(a: Account, reign: Reign, against: str, pairs: Sequence[tuple[Clos
             bound = t_interval(window, alpha_low=0.025, alpha_high=0.025)
             row |= {"mean": bound.estimate, "low": bound.low, "high": bound.high}
         yield row
-
-
-def _lost(block: ClosedBlock, ours: str, theirs: str, rows: Any, sign: int) -> float | None:
-    if ours not in block.scores or theirs not in block.scores:
-        return None
-    a, b, y = block.scores[ours], block.scores[theirs], block.labels
-    there = ~np.isnan(y) & ~_missing(a) & ~_missing(b)
-    if not there.any():
-        return None
-    return float(sign * (rows(a[there], y[there]) - rows(b[there], y[there])).mean())
-
-
-def _missing(scores: Floats) -> NDArray[np.bool_]:
-    gone: NDArray[np.bool_] = np.isnan(scores)
-    return np.logical_or.reduce(gone, axis=1) if gone.ndim == 2 else gone
 
 
 _MONTHLY = ("auc", "calibration_error", "rmse")
