@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from plimsoll.errors import PlimsollError
-from plimsoll.kernel.records import Event, Record
+from plimsoll.kernel.columns import Written, rows_in
+from plimsoll.kernel.records import Event
 from plimsoll.models.warmth import Warmth
 from plimsoll.sections import Limits
 from plimsoll.serving import QuestionMaker
@@ -133,8 +134,8 @@ class Busy(SegmentLog):
     given: list[tuple[int, Callable[[PlimsollError | None], None]]]
     """How many records a turn had, and who waits for them."""
 
-    def append_then(self, records: Sequence[Record], then: Callable[[PlimsollError | None], None]) -> None:
-        self.given.append((len(records), then))
+    def append_then(self, records: Sequence[Written], then: Callable[[PlimsollError | None], None]) -> None:
+        self.given.append((sum(map(rows_in, records)), then))
 
 
 @pytest.fixture

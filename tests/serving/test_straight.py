@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plimsoll.capability import Answer as Declared
+from plimsoll.kernel.columns import one_by_one
 from plimsoll.serving.batch import Turn, turn_of
 from plimsoll.serving.caching import AnswerCache, MemoryAnswers
 from plimsoll.serving.metrics import Metrics
@@ -33,7 +34,7 @@ def decided(pipeline: Pipeline, asked: Turn, deployment: Any, *, generally: bool
         if generally:
             patch.setattr("plimsoll.serving.pipeline.sole", lambda *_: None)
         found = pipeline.decide(asked, deployment)
-    return list(found.records), [(reply.given, reply.says, reply.score) for reply in found.replies]
+    return list(one_by_one(found.records)), [(reply.given, reply.says, reply.score) for reply in found.replies]
 
 
 @given(

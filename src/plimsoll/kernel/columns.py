@@ -22,6 +22,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 
 from plimsoll.kernel.records import Action, Answer, Beside, Event, Outcome, Record, Role
 
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     Later = msgspec.Raw | Sequence[Any]
 else:
     Later = msgspec.Raw
-_NOTHING = msgspec.Raw(b"\x90")
+NOTHING = msgspec.Raw(b"\x90")
+"""An empty column."""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -91,7 +93,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True, tag="events", omit_defau
     confidences: Numbers = b""
     reasons: list[str] = []
     stages_us: list[tuple[int, ...]] = []
-    feature_ages_s: Later = _NOTHING
+    feature_ages_s: Later = NOTHING
     costs_usd: list[float] = []
     trace_ids: list[str] = []
     cached: list[bool] = []
@@ -253,40 +255,45 @@ def _together(written: Written) -> tuple[Any, ...] | None:
 
 
 def _events(records: Sequence[Event]) -> Events:
+    of = _transposed(records)
     return Events(
-        ids=[e.id for e in records],
+        ids=of["id"],
         capability=records[0].capability,
-        at_us=pack_times([e.at for e in records]),
-        blocks=column([e.block for e in records], None),
-        units=[e.unit for e in records],
-        inputs=[e.inputs for e in records],
-        served=answers_of([e.served for e in records]),
-        actions=column([e.action for e in records], "answer"),
-        tenants=column([e.tenant for e in records], ""),
-        rollouts=column([e.rollout for e in records], ""),
-        principals=column([e.principal for e in records], ""),
-        confidences=pack([e.confidence for e in records]),
-        reasons=column([e.reason for e in records], ""),
-        stages_us=column([e.stages_us for e in records], ()),
-        feature_ages_s=column([e.feature_ages_s for e in records], {}) or _NOTHING,
-        costs_usd=column([e.cost_usd for e in records], 0.0),
-        trace_ids=column([e.trace_id for e in records], ""),
-        cached=column([e.cached for e in records], False),
-        payloads=column([e.payload for e in records], True),
+        at_us=pack_times(of["at"]),
+        blocks=column(of["block"], None),
+        units=of["unit"],
+        inputs=of["inputs"],
+        served=answers_of(of["served"]),
+        actions=column(of["action"], "answer"),
+        tenants=column(of["tenant"], ""),
+        rollouts=column(of["rollout"], ""),
+        principals=column(of["principal"], ""),
+        confidences=pack(of["confidence"]),
+        reasons=column(of["reason"], ""),
+        stages_us=column(of["stages_us"], ()),
+        feature_ages_s=column(of["feature_ages_s"], {}) or NOTHING,
+        costs_usd=column(of["cost_usd"], 0.0),
+        trace_ids=column(of["trace_id"], ""),
+        cached=column(of["cached"], False),
+        payloads=column(of["payload"], True),
     )
+
+
+def _transposed(records: Sequence[msgspec.Struct]) -> dict[str, list[Any]]:
+    """Each field's values."""
+    return dict(zip(records[0].__struct_fields__, map(list, zip(*map(astuple, records), strict=True)), strict=True))
 
 
 def answers_of(answers: Sequence[Answer]) -> Answers:
     """These answers as columns."""
-    features = [a.features for a in answers]
-    widths = {len(row) for row in features}
+    of = _transposed(answers)
     return Answers(
-        releases=column([a.release for a in answers], None),
-        roles=column([a.role for a in answers], None),
-        scores=pack([a.score for a in answers]),
-        latencies_ms=pack_same([a.latency_ms for a in answers]),
-        errors=column([a.error for a in answers], ""),
-        features=b"".join(features) if len(widths) == 1 else features,
+        releases=column(of["release"], None),
+        roles=column(of["role"], None),
+        scores=pack(of["score"]),
+        latencies_ms=pack_same(of["latency_ms"]),
+        errors=column(of["error"], ""),
+        features=pack_rows(of["features"]),
     )
 
 
@@ -339,6 +346,11 @@ def pack_same(values: Sequence[float]) -> bytes:
     """Numbers that are mostly the same, or zero."""
     same = column(values, 0.0)
     return struct.pack(f"<{len(same)}d", *same)
+
+
+def pack_rows(rows: list[bytes]) -> bytes | list[bytes]:
+    """Rows of bytes end to end, where all are of one width."""
+    return b"".join(rows) if len(set(map(len, rows))) == 1 else rows
 
 
 def pack_times(times: Sequence[datetime]) -> bytes:

@@ -13,7 +13,7 @@ import math
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, get_args
 
@@ -21,8 +21,9 @@ import msgspec
 
 from plimsoll.capability import Capability, Task
 from plimsoll.errors import UsageError, nearest
+from plimsoll.kernel.columns import Columns, Events, Outcomes, in_columns, numbers
 from plimsoll.kernel.ports import EventLog, Position
-from plimsoll.kernel.records import Event, Outcome, Record
+from plimsoll.kernel.records import Outcome
 from plimsoll.serving.ids import asked_at_of
 
 Finding = Literal["accepted", "duplicate", "conflicting", "unknown", "late"]
@@ -90,7 +91,7 @@ class OutcomeInbox:
             outcomes = [self._outcome(r, name, capability, now) for r, name in zip(reports, about, strict=True)]
             first: dict[str, float] = {}
             findings = [self._finding(o, name, first) for o, name in zip(outcomes, about, strict=True)]
-            self._log.append(outcomes)
+            self._log.append(in_columns(outcomes))
             for event, label in first.items():
                 self._index.label(event, label)
             self._index.shrink()
@@ -121,13 +122,13 @@ class OutcomeInbox:
         """Read what the log has gained; the number of records. Called by ``tell``; worth calling once at start."""
         gained = 0
         while True:
-            records, position = self._log.read(self._read_to.position, _CHUNK)
-            if not records:
+            columns, position = self._log.read_columns(self._read_to.position, _CHUNK)
+            if not columns:
                 return gained
-            self._index.take(records, self._read_to)
+            self._index.take(columns, self._read_to)
             self._read_to = _Place(self._read_to.turn + 1, position)
             self._index.shrink()
-            gained += len(records)
+            gained += sum(map(len, columns))
 
     def _finding(self, outcome: Outcome, name: str, first: dict[str, float]) -> Finding:
         if not name:
@@ -143,11 +144,10 @@ class OutcomeInbox:
         """Bring dropped ids back from the log: one pass from the earliest place where any of them may be."""
         position = self._index.begins(events) if events else None
         while events:
-            records, following = self._log.read(position, _CHUNK)
-            if not records:
+            columns, following = self._log.read_columns(position, _CHUNK)
+            if not columns:
                 return
-            about = [r for r in records if isinstance(r, Event | Outcome) and _event_of(r) in events]
-            self._index.take(about, self._read_to, looked_up=True)
+            self._index.take(columns, self._read_to, looked_up=events)
             position = following
 
 
@@ -174,12 +174,18 @@ class _Index:
         self._begins: dict[str, _Place] = {}  # hour → before its first event in the log
         self._dropped: set[str] = set()
 
-    def take(self, records: Iterable[Record], before: _Place, *, looked_up: bool = False) -> None:
-        for record in records:
-            if isinstance(record, Event):
-                self._add(record.id, sys.intern(record.capability), before, looked_up)
-            elif isinstance(record, Outcome) and self.of(record.event) and self.labelled(record.event) is None:
-                self.label(record.event, record.label)
+    def take(self, columns: Iterable[Columns], before: _Place, *, looked_up: Collection[str] | None = None) -> None:
+        """``looked_up``: take only these, also where they were dropped before."""
+        for record in columns:
+            if isinstance(record, Events):
+                capability = sys.intern(record.capability)
+                for id in record.ids:
+                    if looked_up is None or id in looked_up:
+                        self._add(id, capability, before, looked_up is not None)
+            elif isinstance(record, Outcomes):
+                for event, label in zip(record.events, numbers(record.labels), strict=True):
+                    if (looked_up is None or event in looked_up) and self.of(event) and self.labelled(event) is None:
+                        self.label(event, label)  # type: ignore[arg-type]
 
     def _add(self, event: str, capability: str, before: _Place, looked_up: bool) -> None:
         hour = _hour(event)
@@ -222,10 +228,6 @@ class _Index:
 def _hour(event: str) -> str:
     at = asked_at_of(event)
     return at.strftime("%Y-%m-%dT%H") if at else ""
-
-
-def _event_of(record: Event | Outcome) -> str:
-    return record.id if isinstance(record, Event) else record.event
 
 
 def _check_id(event: str) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable
 from plimsoll.features import Ages
+from plimsoll.kernel.columns import MOST_ROWS, Columns, in_columns
 from plimsoll.kernel.ports import EventLog
 from plimsoll.kernel.promise import ENDS, AnswerRule
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
@@ -33,7 +34,7 @@ from plimsoll.serving.route import beside_role, position, served_role, target
 from plimsoll.serving.seams import AnswerPolicy, Judgement, ResponseCache
 from plimsoll.serving.shared_rows import SharedRows
 from plimsoll.serving.standing_in import Instead, StandIns, oddities, stood_in
-from plimsoll.serving.straight import is_plain, plain_events, sole
+from plimsoll.serving.straight import is_plain, plain_columns, plain_events, sole
 from plimsoll.serving.timing import Timing
 
 _T = TypeVar("_T")
@@ -71,7 +72,7 @@ class Decided(msgspec.Struct, frozen=True):
     """
 
     replies: list[Reply]
-    records: Sequence[Record]
+    records: Sequence[Columns]
     features_ms: float
     engine_ms: float
     policy_ms: float
@@ -177,24 +178,22 @@ class Pipeline:
             if reply.given is not reply.event.served and stood_in(reply.event) != "cached":
                 also = Beside(event=reply.event.id, answers=(reply.given,))
                 records.append(self._recording.beside(also, reply.event, fleet.loaded))
-        return Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
+        return Decided(replies, in_columns(records), served.features_ms, served.engine_ms, served.policy_ms)
 
     def _plainly(
         self, turn: Turn, said: Said, judged: Judgement, policy_ms: float, began_s: float, fleet: Standing
     ) -> Decided:
         """See ``straight``."""
-        events = plain_events(
-            turn,
-            said,
-            judged,
-            capability=self._capability.name,
-            stages_us=self._timing.stages_us(turn.before_us, said.features_ms, said.engine_ms, policy_ms),
-            cost_usd=self._cost_usd(began_s, len(turn)),
-        )
+        name, cost_usd = self._capability.name, self._cost_usd(began_s, len(turn))
+        stages_us = self._timing.stages_us(turn.before_us, said.features_ms, said.engine_ms, policy_ms)
+        events = plain_events(turn, said, judged, capability=name, stages_us=stages_us, cost_usd=cost_usd)
         replies = [Reply(event, event.served) for event in events]
-        records: Sequence[Record] = events
-        if not self._recording.whole:
-            records = [self._recording.event(event, fleet.loaded) for event in events]
+        if self._recording.whole and len(turn) <= MOST_ROWS:
+            records: Sequence[Columns] = [
+                plain_columns(turn, said, judged, capability=name, stages_us=stages_us, cost_usd=cost_usd)
+            ]
+        else:
+            records = in_columns([self._recording.event(event, fleet.loaded) for event in events])
         return Decided(replies, records, said.features_ms, said.engine_ms, policy_ms, plain=True)
 
     def _cost_usd(self, began_s: float, questions: int) -> float:
@@ -252,14 +251,14 @@ class Pipeline:
             for i, answer in zip(picked, answered, strict=True):
                 said[i].append(answer)
         found = [(Beside(event=e.id, answers=tuple(a)), e) for e, a in zip(events, said, strict=True) if a]
-        self._log.append([self._recording.beside(record, event, fleet.loaded) for record, event in found])
+        self._log.append(in_columns([self._recording.beside(record, event, fleet.loaded) for record, event in found]))
         return [record for record, _ in found]
 
     def lose(self, events: Sequence[str]) -> None:
         """Record that nobody else was asked about these: exposures lost, each a ``Beside`` without answers."""
-        self._log.append([Beside(event=event, answers=()) for event in events])
+        self._log.append(in_columns([Beside(event=event, answers=()) for event in events]))
 
-    def _why_not(self, records: Sequence[Record]) -> Unavailable | None:
+    def _why_not(self, records: Sequence[Columns]) -> Unavailable | None:
         """Append; the reason if that could not be done."""
         try:
             self._log.append(records)

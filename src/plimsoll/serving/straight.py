@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plimsoll.features import Ages
+from plimsoll.kernel.columns import NOTHING, Answers, Events, column, pack, pack_rows, pack_same, pack_us
 from plimsoll.kernel.records import FALLBACK, Event
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.answering import Said
@@ -35,6 +36,35 @@ def is_plain(said: Said, judged: Judgement) -> bool:
     """Whether each answer has a score, was made for its question, and is given as it is."""
     actions: Sequence[str] = judged.actions
     return said.plain and not any(judged.reasons) and actions.count("answer") == len(actions)
+
+
+def plain_columns(
+    turn: Turn, said: Said, judged: Judgement, *, capability: str, stages_us: tuple[int, ...], cost_usd: float
+) -> Events:
+    """The turn's events as they are recorded: what ``plain_events`` gives, in columns."""
+    batch, answers = turn.batch, said.answers
+    return Events(
+        ids=list(batch.ids),
+        capability=capability,
+        at_us=pack_us(column(batch.asked_at_us, None)),
+        blocks=column(turn.blocks, None),
+        units=turn.units,
+        inputs=batch.inputs,
+        served=Answers(
+            releases=[answers[0].release],
+            roles=[answers[0].role],
+            scores=pack([answer.score for answer in answers]),
+            latencies_ms=pack_same([answer.latency_ms for answer in answers]),
+            features=pack_rows([answer.features for answer in answers]),
+        ),
+        tenants=column(turn.tenants, ""),
+        principals=column(turn.principals, ""),
+        confidences=pack(judged.confidences),
+        stages_us=[stages_us] if stages_us else [],
+        feature_ages_s=said.ages or NOTHING,
+        costs_usd=[cost_usd] if cost_usd else [],
+        trace_ids=column(turn.trace_ids, ""),
+    )
 
 
 def plain_events(
