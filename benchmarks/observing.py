@@ -21,7 +21,7 @@ from plimsoll.kernel.records import Answer, Event
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.metrics import Metrics
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply, reply_of
 from plimsoll.serving.tracing import OtlpTracer
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ def _reply(i: int) -> Reply:
         id=f"e{i}", capability="c", at=AT, block="b", unit=f"u{i}", inputs={}, served=served, tenant="acme",
         stages_us=STAGES_US, cost_usd=1e-7,
     )  # fmt: skip
-    return Reply(event, served)
+    return reply_of(event, served)
 
 
 def cpu_us(work: Callable[[], object], times: int) -> float:

@@ -16,7 +16,7 @@ from plimsoll.serving.grpc.lane import GrpcLane
 from plimsoll.serving.grpc.messages import request_of, response_of
 from plimsoll.serving.grpc.tensors import Writer, parameters_of
 from plimsoll.serving.grpc.tensors import read as read_tensors
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply, reply_of
 
 from .test_lane import FORM, read
 
@@ -105,7 +105,7 @@ def said(score: float, id: str, reason: str, release: str) -> Reply:
         action="answer",
         reason=reason,
     )
-    return Reply(event, answer)
+    return reply_of(event, answer)
 
 
 def _sorted(kind: Any, written: bytes) -> bytes:

@@ -15,7 +15,7 @@ from plimsoll.errors import UsageError
 from plimsoll.kernel.records import Answer, Event
 from plimsoll.serving.form import Entry, Form
 from plimsoll.serving.oip import Lane, read_request, write_reply
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import reply_of
 
 NAMES = ("a", "b", "c")
 FORM = Form({"who": Entry("who", "text", True), **{name: Entry(name, "number", True) for name in NAMES}}, "who", NAMES)
@@ -137,5 +137,5 @@ def test_it_writes_the_bytes_that_the_general_codec_writes(
             action=action,
             reason=reason,
         )
-        reply = Reply(event, given_answer)
+        reply = reply_of(event, given_answer)
         assert lane.write(request, [reply]) == write_reply("m%", request, [reply], "binary")

@@ -13,7 +13,7 @@ import pytest
 
 from plimsoll.kernel.records import Answer, Event
 from plimsoll.serving.logs import RequestLog, configure_logs
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply, reply_of
 
 from .conftest import T0, live, parcel
 from .running import running
@@ -37,7 +37,7 @@ def reply(**changes: Any) -> Reply:
     event = Event(
         id="e1", capability="late", at=T0, block="b", unit="u1", inputs={"name": "Ada"}, served=served, **changes
     )
-    return Reply(event, served)
+    return reply_of(event, served)
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:

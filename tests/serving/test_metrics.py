@@ -16,7 +16,7 @@ from plimsoll.cli.reference import metrics_page
 from plimsoll.kernel.records import STAGES, Answer, Event
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.metrics import FAMILIES, OF_PROCESS, Metrics, exposition
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply, reply_of
 from plimsoll.serving.tallies import BOUNDS_S, MOST_NAMES, OTHER, Buckets, ByName
 
 from .conftest import T0, live, parcel
@@ -28,7 +28,7 @@ RULES = Path(__file__).parents[2] / "docs" / "reference" / "prometheus-rules.yam
 def reply(**changes: Any) -> Reply:
     served = Answer(release="r", role="live", score=0.5, latency_ms=changes.pop("latency_ms", 1.0), error="")
     event = Event(id="e", capability="late", at=T0, block="b", unit="u", inputs={}, served=served, **changes)
-    return Reply(event, served)
+    return reply_of(event, served)
 
 
 def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

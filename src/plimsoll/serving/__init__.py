@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from plimsoll.serving.ids import SeededIds, random_id
     from plimsoll.serving.logs import RequestLog, configure_logs
     from plimsoll.serving.outcomes import Counts, OutcomeInbox
-    from plimsoll.serving.pipeline import Pipeline, Reply
+    from plimsoll.serving.pipeline import Pipeline
     from plimsoll.serving.policy import UNSURE, Thresholds, why_of
     from plimsoll.serving.questions import QuestionMaker
     from plimsoll.serving.recording import Recording
     from plimsoll.serving.replica import Fleet, needed
+    from plimsoll.serving.reply import Reply
     from plimsoll.serving.route import beside_role, position, served_role, target
     from plimsoll.serving.server import Pulse, Server
     from plimsoll.serving.standing_in import StandIns
@@ -106,7 +107,7 @@ _HOMES = {
     "Pulse": "server",
     "QuestionMaker": "questions",
     "Recording": "recording",
-    "Reply": "pipeline",
+    "Reply": "reply",
     "RequestLog": "logs",
     "SeededIds": "ids",
     "Server": "server",

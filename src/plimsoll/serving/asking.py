@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.seams import Ticket
 
 

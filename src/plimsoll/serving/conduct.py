@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 
 from plimsoll.capability import Capability
 from plimsoll.errors import Unavailable, UsageError, nearest
-from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import NotFound
+from plimsoll.serving.reply import Reply
 
 
 class Shelf(Protocol):
@@ -48,7 +48,7 @@ def all_answered(replies: Sequence[Reply]) -> Sequence[Reply]:
     for reply in replies:
         if not reply.answered:
             raise Unavailable(
-                f"no answer to event {reply.event.id}: {reply.given.error}",
-                details={"event_id": reply.event.id},
+                f"no answer to event {reply.id}: {reply.given.error}",
+                details={"event_id": reply.id},
             )
     return replies

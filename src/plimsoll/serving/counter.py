@@ -29,11 +29,12 @@ from plimsoll.serving.form import Form
 from plimsoll.serving.house import House
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
-from plimsoll.serving.pipeline import Pipeline, Reply
+from plimsoll.serving.pipeline import Pipeline
 from plimsoll.serving.questions import QuestionMaker
 from plimsoll.serving.recording import Recording, Seal
 from plimsoll.serving.refusals import NotFound
 from plimsoll.serving.replica import Fleet, needed
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.seams import AnswerPolicy, ResponseCache, Ticket
 from plimsoll.serving.timing import WallTiming
 

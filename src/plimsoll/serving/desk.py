@@ -26,9 +26,10 @@ from plimsoll.kernel.records import Event
 from plimsoll.kernel.rollout import Deployment, beside
 from plimsoll.serving.asking import Asking
 from plimsoll.serving.metrics import Metrics
-from plimsoll.serving.pipeline import Decided, Pipeline, Reply
+from plimsoll.serving.pipeline import Decided, Pipeline
 from plimsoll.serving.questions import QuestionMaker
 from plimsoll.serving.refusals import Full, TooLate
+from plimsoll.serving.reply import Reply
 
 _log = logging.getLogger(__name__)
 

@@ -29,9 +29,9 @@ from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.outcomes import Counts, Report
 from plimsoll.serving.packing import Packed
-from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.pushing import read_rows
 from plimsoll.serving.refusals import NotFound, status_of
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.repository import ChangeRequest, IndexRequest, index, version_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer

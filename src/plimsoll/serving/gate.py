@@ -18,8 +18,8 @@ from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.metrics import Metrics
 from plimsoll.serving.oip import Lane, Written
-from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import body_of_refusal, headers_of_refusal
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.resting import Resting
 from plimsoll.serving.seams import Admission, Door, Headers, Span, Tracer
 

@@ -23,7 +23,7 @@ from plimsoll.kernel.records import STAGES, Event
 from plimsoll.serving.drawing import Drawn
 
 if TYPE_CHECKING:
-    from plimsoll.serving.pipeline import Reply
+    from plimsoll.serving.reply import Reply
 
 FIELDS = ("event_id", "trace_id", "capability", "release", "tenant", "action", "reason", "duration_ms", "stages_us")
 """What a line may carry beside its message. The id of a request is its event's, which came with the answer."""

@@ -19,7 +19,7 @@ from plimsoll.kernel.records import STAGES as EVENT_STAGES
 from plimsoll.serving.cost import Prices
 from plimsoll.serving.logs import RequestLog
 from plimsoll.serving.outcomes import Counts
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.tallies import Buckets, ByLabels, ByName, Cell, Spent
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -121,7 +121,7 @@ class Metrics:
         latencies_ms = [reply.given.latency_ms for reply in replies]
         for latency_ms in set(latencies_ms):
             latency.add(latency_ms * 0.001, latencies_ms.count(latency_ms))
-        tenants = [reply.event.tenant for reply in replies]
+        tenants = [reply.tenant for reply in replies]
         for tenant in dict.fromkeys(tenants):  # in order: the first ones keep a label
             if tenant:
                 self.tenants.add(tenant, tenants.count(tenant))

@@ -8,6 +8,7 @@ returns when the events are durable; who calls ``decide`` records what it return
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from plimsoll.errors import Unavailable
 from plimsoll.features import Ages
 from plimsoll.kernel.columns import MOST_ROWS, Columns, in_columns
 from plimsoll.kernel.ports import EventLog
-from plimsoll.kernel.promise import ENDS, AnswerRule
+from plimsoll.kernel.promise import AnswerRule
 from plimsoll.kernel.records import FALLBACK, Action, Answer, Beside, Event, Question, Record, Role
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.kernel.rollout import beside as who_else
@@ -30,6 +31,7 @@ from plimsoll.serving.cost import Prices
 from plimsoll.serving.policy import Thresholds
 from plimsoll.serving.recording import Recording
 from plimsoll.serving.replica import Fleet, Loaded, Standing
+from plimsoll.serving.reply import Reply, TurnEvents, reply_of
 from plimsoll.serving.route import beside_role, position, served_role, target
 from plimsoll.serving.seams import AnswerPolicy, Judgement, ResponseCache
 from plimsoll.serving.shared_rows import SharedRows
@@ -43,26 +45,6 @@ _FALLBACK: Final = "fallback"
 _NO_RELEASE: Final = "no_release"
 _SAYS = AnswerRule().sentence(_NO_RELEASE, "fallback")
 """What release zero's callers are told: there is no manifest that could have other words for it."""
-
-
-class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What the caller gets. ``given`` is what stands in where the served release did not answer, else what it said;
-    ``says`` is why, in words that a product can show."""
-
-    event: Event
-    given: Answer
-    recorded: bool = True
-    says: str = ""
-
-    @property
-    def answered(self) -> bool:
-        """False where nobody had a score, and nothing else was declared: the caller gets an error."""
-        return not self.given.error or self.event.action in ENDS
-
-    @property
-    def score(self) -> float | tuple[float, ...] | None:
-        """What may be acted on; None where the caller was given no answer, or a person to ask."""
-        return None if self.event.action in ENDS else self.given.score
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -186,14 +168,15 @@ class Pipeline:
         """See ``straight``."""
         name, cost_usd = self._capability.name, self._cost_usd(began_s, len(turn))
         stages_us = self._timing.stages_us(turn.before_us, said.features_ms, said.engine_ms, policy_ms)
-        events = plain_events(turn, said, judged, capability=name, stages_us=stages_us, cost_usd=cost_usd)
-        replies = [Reply(event, event.served) for event in events]
+        events = TurnEvents(partial(plain_events, turn, said, judged, name, stages_us, cost_usd), len(turn))
+        replies = [
+            Reply(answer, events, row, id, tenant=tenant)
+            for row, (answer, id, tenant) in enumerate(zip(said.answers, turn.batch.ids, turn.tenants, strict=True))
+        ]
         if self._recording.whole and len(turn) <= MOST_ROWS:
-            records: Sequence[Columns] = [
-                plain_columns(turn, said, judged, capability=name, stages_us=stages_us, cost_usd=cost_usd)
-            ]
+            records: Sequence[Columns] = [plain_columns(turn, said, judged, name, stages_us, cost_usd)]
         else:
-            records = in_columns([self._recording.event(event, fleet.loaded) for event in events])
+            records = in_columns([self._recording.event(reply.event, fleet.loaded) for reply in replies])
         return Decided(replies, records, said.features_ms, said.engine_ms, policy_ms, plain=True)
 
     def _cost_usd(self, began_s: float, questions: int) -> float:
@@ -457,8 +440,8 @@ def _weighed(said: Said, judged: Judgement, policy_ms: float, cached: Sequence[b
 
 def _reply(event: Event, instead: Instead | None) -> Reply:
     if instead is None:
-        return Reply(event, event.served, says=_SAYS if event.reason == _NO_RELEASE else "")
-    return Reply(event, instead.given or event.served, says=instead.says)
+        return reply_of(event, event.served, says=_SAYS if event.reason == _NO_RELEASE else "")
+    return reply_of(event, instead.given or event.served, says=instead.says)
 
 
 def _joined(parts: Sequence[tuple[Sequence[int], _Served]]) -> _Served:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from plimsoll.errors import UsageError
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

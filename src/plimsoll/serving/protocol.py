@@ -30,8 +30,8 @@ from plimsoll.serving.admission import Overload
 from plimsoll.serving.gate import Gate, Head, problem
 from plimsoll.serving.idempotency import FirstAnswer
 from plimsoll.serving.oip import Written
-from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import Full, body_of_refusal, headers_of_refusal, status_of
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.seams import OPEN, Span, Ticket
 
 _log = logging.getLogger(__name__)

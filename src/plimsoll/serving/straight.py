@@ -10,6 +10,7 @@ which a property test holds them to.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from plimsoll.features import Ages
 from plimsoll.kernel.columns import NOTHING, Answers, Events, column, pack, pack_rows, pack_same, pack_us
@@ -39,7 +40,7 @@ def is_plain(said: Said, judged: Judgement) -> bool:
 
 
 def plain_columns(
-    turn: Turn, said: Said, judged: Judgement, *, capability: str, stages_us: tuple[int, ...], cost_usd: float
+    turn: Turn, said: Said, judged: Judgement, capability: str, stages_us: tuple[int, ...], cost_usd: float
 ) -> Events:
     """The turn's events as they are recorded: what ``plain_events`` gives, in columns."""
     batch, answers = turn.batch, said.answers
@@ -68,9 +69,15 @@ def plain_columns(
 
 
 def plain_events(
-    turn: Turn, said: Said, judged: Judgement, *, capability: str, stages_us: tuple[int, ...], cost_usd: float
+    turn: Turn,
+    said: Said,
+    judged: Judgement,
+    capability: str,
+    stages_us: tuple[int, ...],
+    cost_usd: float,
+    rows: int,
 ) -> list[Event]:
-    """The turn's events, in its order."""
+    """The turn's events, in its order: the first ``rows`` of them."""
     batch = turn.batch
     ages: Sequence[Ages] = said.ages or ({},) * len(turn)
     return [
@@ -90,18 +97,21 @@ def plain_events(
             cost_usd=cost_usd,
             trace_id=trace_id,
         )
-        for id, at, block, unit, inputs, answer, tenant, principal, confidence, aged, trace_id in zip(
-            batch.ids,
-            turn.asked_at,
-            turn.blocks,
-            turn.units,
-            batch.inputs,
-            said.answers,
-            turn.tenants,
-            turn.principals,
-            judged.confidences,
-            ages,
-            turn.trace_ids,
-            strict=True,
+        for id, at, block, unit, inputs, answer, tenant, principal, confidence, aged, trace_id in islice(
+            zip(
+                batch.ids,
+                turn.asked_at,
+                turn.blocks,
+                turn.units,
+                batch.inputs,
+                said.answers,
+                turn.tenants,
+                turn.principals,
+                judged.confidences,
+                ages,
+                turn.trace_ids,
+                strict=True,
+            ),
+            rows,
         )
     ]

@@ -13,8 +13,8 @@ from plimsoll.serving.grpc.bridge import Wait
 from plimsoll.serving.grpc.lane import GrpcLane
 from plimsoll.serving.grpc.messages import SERVICE
 from plimsoll.serving.grpc.tensors import parameters_of, read
-from plimsoll.serving.pipeline import Reply
 from plimsoll.serving.refusals import status_of
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.seams import OPEN, Admission, Headers, Span, Ticket, Tracer
 
 _OPERATION = f"{SERVICE}/ModelInfer"

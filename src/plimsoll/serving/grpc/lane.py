@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from plimsoll.serving import oip
 from plimsoll.serving.form import MATRIX, Form
 from plimsoll.serving.grpc.tensors import Writer
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply
 
 _MOST_TEMPLATES = 256
 _DOUBLE = struct.Struct("<d")
@@ -70,15 +70,15 @@ class GrpcLane:
         """The response's bytes; None where the general writer must write them."""
         if len(replies) != 1 or request.outputs is not self._lane.all:
             return None
-        event, given = replies[0].event, replies[0].given
+        reply, given = replies[0], replies[0].given
         score, id = given.score, request.id.encode()
         if type(score) is not float or len(id) >= _ONE_BYTE:
             return None
-        event_id = event.id.encode()
-        key = (raw, given.release, event.action, event.reason, len(event_id))
+        event_id = reply.id.encode()
+        key = (raw, given.release, reply.action, reply.reason, len(event_id))
         template = self._templates.get(key, _UNKNOWN)
         if template is _UNKNOWN:
-            template = self._learn(key, replies[0], raw=raw)
+            template = self._learn(key, reply, raw=raw)
         if template is None:
             return None
         before, between, behind = template
@@ -95,7 +95,7 @@ class GrpcLane:
         """The template of replies like this one; None where more than score and id differ between two of them."""
         cut = []
         for score, letter, confidence in ((0.1234567, "<", 0.5), (0.7654321, ">", 0.25)):
-            id = letter * len(reply.event.id.encode())
+            id = letter * len(reply.id.encode())
             made = oip.outputs_of([oip.marked(reply, score, id, confidence)], self._task)
             text = self._writer.write(self._model, "", [made[wanted.name] for wanted in self._lane.all], raw=raw)
             said = _DOUBLE.pack(score)

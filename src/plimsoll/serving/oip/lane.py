@@ -22,7 +22,7 @@ from plimsoll.serving.oip.asking import InferRequest, Wanted
 from plimsoll.serving.oip.outputs import ON_REQUEST, output_names
 from plimsoll.serving.oip.reading import read_request
 from plimsoll.serving.oip.writing import Written, write_reply
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply, reply_of
 
 _MOST_TEMPLATES = 256
 
@@ -126,13 +126,13 @@ class Lane:
     def write(self, request: InferRequest, replies: Sequence[Reply]) -> Written:
         """As ``write_reply``: the same bytes. Raises Unavailable where one of them is no answer."""
         if len(replies) == 1 and request.outputs is self.all and type(replies[0].given.score) is float:
-            event, given = replies[0].event, replies[0].given
-            key = (given.release, event.action, event.reason, given.role, event.cached)
+            reply, given = replies[0], replies[0].given
+            key = (given.release, reply.action, reply.reason, given.role, reply.cached)
             template = self._templates.get(key, _UNKNOWN)
             if template is _UNKNOWN:
-                template = self._learn(key, replies[0])
+                template = self._learn(key, reply)
             if template is not None:
-                score, id = self._text(given.score), event.id.encode()
+                score, id = self._text(given.score), reply.id.encode()
                 return Written(
                     template.named % (score, id, self._text(request.id)) if request.id else template.form % (score, id)
                 )
@@ -195,4 +195,4 @@ def marked(reply: Reply, score: float, id: str, confidence: float) -> Reply:
         at=datetime.fromtimestamp(confidence * 1e9, UTC),
         served=given,
     )
-    return Reply(event, given)
+    return reply_of(event, given)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply
 
 SCORE = {"binary": "probability", "multiclass": "probabilities", "regression": "value"}
 
@@ -40,9 +40,9 @@ def outputs_of(replies: Sequence[Reply], task: str) -> dict[str, Output]:
     made = (
         Output(SCORE[task], "FP64", (rows, width) if width else (rows,), flat),
         Output("release", "BYTES", (rows,), [r.given.release for r in replies]),
-        Output("action", "BYTES", (rows,), [r.event.action for r in replies]),
-        Output("event_id", "BYTES", (rows,), [r.event.id for r in replies]),
-        Output("reason", "BYTES", (rows,), [r.event.reason for r in replies]),
+        Output("action", "BYTES", (rows,), [r.action for r in replies]),
+        Output("event_id", "BYTES", (rows,), [r.id for r in replies]),
+        Output("reason", "BYTES", (rows,), [r.reason for r in replies]),
         Output(ON_REQUEST, "BYTES", (rows,), [r.says for r in replies]),
     )
     return {output.name: output for output in made}

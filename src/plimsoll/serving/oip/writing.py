@@ -10,7 +10,7 @@ import msgspec
 from plimsoll.serving.oip.asking import InferRequest
 from plimsoll.serving.oip.datatypes import pack
 from plimsoll.serving.oip.outputs import Output, outputs_of
-from plimsoll.serving.pipeline import Reply
+from plimsoll.serving.reply import Reply
 
 _encoder = msgspec.json.Encoder()
 
