@@ -24,7 +24,7 @@ WANTED = 12
 
 
 def run() -> list[Row]:
-    """Ten minutes of computing on one core."""
+    """Twenty minutes of computing on one core."""
     with TemporaryDirectory(prefix="plimsoll-calibrate-") as home:
         words = ["calibrate", str(ROOT / "examples/flights"), "--aa", str(TWINS), "--home", home, "--json"]
         command = [sys.executable, "-m", "plimsoll.cli", *words]
