@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from uvicorn.server import ServerState
 
 from benchmarks.scripts.serving_ours import NAME, opened
 from benchmarks.servers import BODIES, EVERYTHING, NUMBER, build, collector, question
@@ -25,6 +26,7 @@ from benchmarks.table import Row, at_most
 from benchmarks.turn import connected
 from plimsoll.serving.gate import Gate
 from plimsoll.serving.protocol import HotProtocol
+from plimsoll.serving.server import settle
 
 CASES = {
     "nothing": ("", False),
@@ -72,8 +74,10 @@ class Case:
         self.counters = list(server.counters.values())
         for counter in self.counters:
             counter.open()
-        gate, self._answers = Gate(self.counters, body_limit_bytes=1 << 20), Waited()
-        self._connections: list[HotProtocol] = [connected(server.app, gate, self._answers) for _ in range(TOGETHER)]
+        gate, state, self._answers = Gate(self.counters, body_limit_bytes=1 << 20), ServerState(), Waited()
+        self._connections: list[HotProtocol] = [
+            connected(server.app, gate, state, self._answers) for _ in range(TOGETHER)
+        ]
         home = folder / ("lookup" if "lookup" in on else "plain")
         credential = (home / "credential").read_text() if "key" in on else ""
         self._asked = _asked(credential, shop="lookup" in on, again=again)
@@ -112,6 +116,7 @@ async def _measured(folder: Path) -> dict[str, float]:
         cases = {name: Case(folder, on, again, stack) for name, (on, again) in CASES.items()}
         for case in cases.values():
             await case.turns(BODIES // TOGETHER + 1)
+        settle()
         taken = [{name: await case.turns(TURNS) for name, case in cases.items()} for _ in range(ROUNDS)]
         for case in cases.values():
             for counter in case.counters:

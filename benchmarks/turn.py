@@ -25,6 +25,7 @@ from benchmarks.servers import BODIES, NUMBER, build, question
 from benchmarks.table import Row, at_most
 from plimsoll.serving.gate import Gate
 from plimsoll.serving.protocol import HotProtocol
+from plimsoll.serving.server import settle
 
 ROUNDS = 9
 REQUESTS = 4_000
@@ -64,9 +65,10 @@ async def _measured(folder: Path) -> dict[int, float]:
         counters = list(server.counters.values())
         for counter in counters:
             counter.open()
-        gate = Gate(counters, body_limit_bytes=1 << 20)
+        gate, state = Gate(counters, body_limit_bytes=1 << 20), ServerState()
         asked = _asked((folder / "plain" / "credential").read_text())
-        connections = [connected(server.app, gate, Kept()) for _ in range(max(COUNTS))]
+        connections = [connected(server.app, gate, state, Kept()) for _ in range(max(COUNTS))]
+        settle()
         taken: dict[int, list[float]] = {count: [] for count in COUNTS}
         for _ in range(ROUNDS):
             for count, found in taken.items():
@@ -76,11 +78,11 @@ async def _measured(folder: Path) -> dict[int, float]:
     return {count: statistics.median(found) for count, found in taken.items()}
 
 
-def connected(app: Any, gate: Gate, transport: asyncio.Transport) -> HotProtocol:
-    """A connection of the server whose other end is ``transport``."""
+def connected(app: Any, gate: Gate, state: ServerState, transport: asyncio.Transport) -> HotProtocol:
+    """A connection of the server whose other end is ``transport``; ``state`` is all its connections'."""
     config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
-    protocol = HotProtocol(gate, config=config, server_state=ServerState(), app_state={})
+    protocol = HotProtocol(gate, config=config, server_state=state, app_state={})
     protocol.connection_made(transport)  # type: ignore[arg-type]
     return protocol
 

@@ -242,10 +242,7 @@ class Server:
 
     def serve(self, listener: socket.socket | None = None) -> None:
         """``run`` as what this process is for, on a fast event loop of its own; returns when it has stopped."""
-        gc.collect()
-        gc.freeze()  # what was loaded lives as long as the process: no collection need walk it again
-        gc.set_threshold(*_COLLECT)
-        sys.setswitchinterval(_SWITCH_S)
+        settle()
         take_all_files()
         signal.signal(signal.SIGHUP, _look_again)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -258,6 +255,14 @@ class Server:
             counter.stop()
         if self._server is not None:
             self._server.drain()
+
+
+def settle() -> None:
+    """Set the interpreter up for a process that has loaded what it needs, and answers from now on."""
+    gc.collect()
+    gc.freeze()  # what was loaded lives as long as the process: no collection need walk it again
+    gc.set_threshold(*_COLLECT)
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def _look_again(number: int, frame: Any) -> None:
