@@ -62,8 +62,9 @@ class HotRequest(msgspec.Struct, eq=False):
     first: FirstAnswer | None = None
 
     def answered(self, replies: Sequence[Reply]) -> None:
-        if self.span is not None:
-            self.span.answered(replies[0].event.stages_us)
+        span = self.span
+        if span is not None:
+            span.answered(replies[0].event.stages_us)
         try:
             written = self.head.route.write(self.request, replies)
         except Exception as error:  # noqa: BLE001 - a supervisor: the others of the turn must be told
@@ -71,18 +72,19 @@ class HotRequest(msgspec.Struct, eq=False):
             return
         if self.first is not None:
             self.first.give(written)
-        self._respond(written)
+        self.ticket.done()
+        if span is not None:
+            span.end(200)
+        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
 
     def again(self, first: asyncio.Future[Written]) -> None:
         """It came before under the same key: the first answer, whatever that is."""
         if error := first.exception():
             self.failed(error if isinstance(error, Exception) else Unavailable("the server is stopping"))
         else:
-            self._respond(first.result())
-
-    def _respond(self, written: Written) -> None:
-        self._over(200)
-        self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
+            written = first.result()
+            self._over(200)
+            self.protocol.respond(self, written.body, headers=written.headers if written.json_bytes else NO_HEADERS)
 
     def failed(self, error: Exception) -> None:
         if self.first is not None:

@@ -90,7 +90,7 @@ class QuestionMaker:
         ids = self._random.take(len(rows), at_us // 1000)
         sticky, at_column = self._sticky, self._asked_at
         for inputs, asking, id in zip(rows, each, ids, strict=True):
-            if inputs.get(at_column) is None:
+            if at_column not in inputs or inputs[at_column] is None:
                 inputs[at_column] = asked_at
             if asking.anonymous:
                 inputs[sticky] = id
