@@ -34,7 +34,12 @@ def attribution(deep: Deep) -> Section:
         says=[f"Most rests on {', '.join(a.name for a in features[:3])}."],
         tables=[
             Table(title="", columns=("view", column), rows=[_part(a) for a in views]),
-            Table(title="Features", columns=("feature", column), rows=[_part(a) for a in features], folded=True),
+            Table(
+                title="Features" if views else "",
+                columns=("feature", column),
+                rows=[_part(a) for a in features],
+                folded=bool(views),
+            ),
         ],
     )
 

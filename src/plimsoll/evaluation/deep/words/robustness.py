@@ -51,17 +51,18 @@ def _strained(strains: Sequence[Strain], metric: str) -> list[str]:
 
 
 def _weakest(deep: Deep) -> list[str]:
-    """What costs most, and what it does not answer."""
+    """What costs most, what is shown to cost nothing, and what it does not answer."""
     every = [(t, s, loss_of(s.losses, deep.metric)) for t in deep.robustness for s in t.strains]
-    shown = [(found.worse_by or 0.0, t, s, found) for t, s, found in every if found and found.is_shown]
-    said = []
-    for _, t, s, found in sorted(shown, key=lambda x: -x[0])[:1]:
-        said.append(
-            f"Worst: {t.name} {s.by.says} of the rows costs {loss_said(found)} of {found.metric}, and an answer moves by "
-            f"{number(s.moved)} on average."
-        )
-    harmless = [t.name for t in deep.robustness if not any(x[1] is t and x[0] > 0 for x in shown)]
-    if harmless:
+    costly = [(lost.worse_by, t, s, lost) for t, s, lost in every if lost and lost.is_shown and lost.worse_by]
+    costly = sorted((x for x in costly if x[0] > 0), key=lambda x: -x[0])
+    silent = [(t, s) for t, s, _ in every if s.note]
+    said = [
+        f"Worst: {t.name} {s.by.says} of the rows costs {loss_said(lost)} of {lost.metric}, and an answer moves by "
+        f"{number(s.moved)} on average."
+        for _, t, s, lost in costly[:1]
+    ]
+    touched = {t.name for _, t, _, _ in costly} | {t.name for t, _ in silent}
+    if harmless := [t.name for t in deep.robustness if t.name not in touched]:
         said.append(f"No loss is shown, whatever befalls it: {', '.join(harmless)}.")
-    silent = dict.fromkeys(f"{t.name}, {how(s.by.kind, s.by.spread)}: {s.note}" for t, s, _ in every if s.note)
-    return said + list(silent)
+    first = {(t.name, how(s.by.kind, s.by.spread)): s.note for t, s in reversed(silent)}
+    return said + [f"{name}, {trouble}: {note}." for (name, trouble), note in reversed(first.items())]
