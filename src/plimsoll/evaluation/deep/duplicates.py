@@ -27,15 +27,15 @@ LEAST_FEATURES = 8
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the gate and the training row that it is nearly the same as; units are empty where they may not be shown.
-    ``differs``: the feature in which they differ, if any. Labels are None where no outcome has come."""
+    ``differs``: the feature in which they differ, if any. What ``happened`` is empty where it is not known."""
 
     unit: str
     twin: str
     twin_asked_at: str
     alike: float
     differs: str = ""
-    label: float | None = None
-    twin_label: float | None = None
+    happened: str = ""
+    happened_then: str = ""
 
 
 class Copies(msgspec.Struct, frozen=True, kw_only=True):

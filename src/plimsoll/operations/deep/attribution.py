@@ -59,7 +59,7 @@ def _shapley(ground: Ground) -> tuple[Attributed, ...]:
 
 def _permuted(ground: Ground, name: str) -> Attributed:
     place, metric = ground.rows.names.index(name), ground.metrics[0]
-    why = f"its model gives no Shapley values: {reason(ground)}"
+    why = reason(ground)
     try:
         dealt = [_dealt(ground, place, deal) for deal in range(DEALS)]
     except PlimsollError as error:

@@ -13,6 +13,7 @@ from plimsoll.evaluation.deep.duplicates import Copies, Pair, Partners, cells, p
 from plimsoll.evaluation.deep.loss import level, without
 from plimsoll.evaluation.deep.minhash import twins
 from plimsoll.kernel.digest import rounded
+from plimsoll.kernel.figure import figure
 from plimsoll.operations.bench import Questions
 from plimsoll.operations.deep.ground import Ground
 from plimsoll.stats.resample import placed
@@ -66,8 +67,8 @@ def _pair(ground: Ground, found: Partners, learnt: Any, i: int) -> Pair:
         twin_asked_at=_minute(learnt.asked_at[place]),
         alike=rounded(1.0 - (differs >= 0) / len(rows.names)),
         differs=rows.names[differs] if differs >= 0 else "",
-        label=float(rows.y[i]),
-        twin_label=float(learnt.y[place]),
+        happened=_happened(ground, rows.y[i]),
+        happened_then=_happened(ground, learnt.y[place]),
     )
 
 
@@ -95,7 +96,7 @@ def _by_text(ground: Ground, name: str) -> Copies:
             twin="" if ground.units_are_hidden else str(units[found[i].place]),
             twin_asked_at=_minute(train.asked_at[found[i].place]),
             alike=rounded(found[i].alike),
-            label=float(ground.rows.y[i]),
+            happened=_happened(ground, ground.rows.y[i]),
         )
         for i in best
     )
@@ -128,6 +129,12 @@ def _last(questions: Questions) -> Questions:
 def _is_prose(column: NDArray[Any]) -> bool:
     texts: Sequence[str] = [v for v in column.tolist() if isinstance(v, str)]
     return bool(texts) and sum(map(len, texts)) >= LONG * len(texts)
+
+
+def _happened(ground: Ground, label: float) -> str:
+    """The outcome as a person calls it."""
+    classes = ground.capability.task.classes
+    return classes[int(label)] if classes else figure(float(label))
 
 
 def _minute(at: np.datetime64) -> str:

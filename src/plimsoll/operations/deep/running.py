@@ -28,7 +28,7 @@ from plimsoll.operations.deep.robustness import targets, troubled
 from plimsoll.operations.yard import Yard
 from plimsoll.training import environment, step
 
-VERSION = 2
+VERSION = 3
 """Of how items are made: results of another version are made anew."""
 Progress = Callable[[int, int, str], None]
 """Items done, of how many, and the next one."""

@@ -25,7 +25,8 @@ def attribution(deep: Deep) -> Section:
         title, column = "What the answers rest on: permutation importance", unit
         caption = (
             "What the metric loses when a feature's values are dealt to other rows, the mean of five deals (Breiman 2001). These "
-            f"are no Shapley values. {deep.attribution[0].why}. Two features that say the same hide each other here, too."
+            f"are no Shapley values, which the model does not give: {deep.attribution[0].why}. Two features that say the same "
+            "hide each other here, too."
         )
     return Section(
         part="attribution",

@@ -12,7 +12,8 @@ from plimsoll.kernel.figure import share
 def duplicates(deep: Deep) -> Section:
     """How many there are, which, and what they do to the metrics."""
     rows = [
-        (c.name, c.of, f"{c.near:,} of {c.rows:,}", share(c.share), f"{c.exact:,}", _usual(c)) for c in deep.duplicates
+        (c.name, c.of if c.of == "text" else "", f"{c.near:,} of {c.rows:,}", share(c.share), f"{c.exact:,}", _usual(c))
+        for c in deep.duplicates
     ]
     columns = ("compared by", "", "nearly the same", "of the rows", "of them exactly", "usually")
     metrics = [
@@ -66,12 +67,11 @@ def _usual(c: Copies) -> str:
 
 
 def _pair(pair: Pair) -> tuple[str, ...]:
-    then = "–" if pair.twin_label is None else f"{pair.twin_label:g}"
     return (
         pair.unit or "–",
         pair.twin or "–",
         pair.twin_asked_at,
         f"{100 * pair.alike:.0f} %",
         pair.differs or "nothing",
-        f"{pair.label:g}, {then}" if pair.label is not None else "–",
+        f"{pair.happened or '–'}, {pair.happened_then or '–'}",
     )
