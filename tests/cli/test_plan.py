@@ -147,6 +147,19 @@ def test_every_kind_of_requirement_is_foreseen(orders: Path) -> None:
     assert 0 < rates["needs_blocks"] <= equal["needs_blocks"] and rates["caught"] > 0.9
 
 
+@pytest.mark.parametrize("margin", [0.0, 0.001])
+def test_fewer_errors_are_foreseen_of_who_errs_half_as_often(orders: Path, margin: float) -> None:
+    """With what was counted, and with what is assumed where nothing was."""
+    stage = Shadow(blocks=10, requires=(better("error_rate", margin=margin, than="champion"),))
+    counted = {"error_rate": Rate(rate=0.02, source="the lease of v1, 20 of 1,000")}
+    past = History(events_per_block=900, traffic_source="the gate", spreads={}, rates=counted)
+    (known,), (assumed,) = (
+        planned(orders, h, stage)["stages"][0]["requirements"] for h in (past, msgspec.structs.replace(past, rates={}))
+    )
+    assert known["candidate"] == "one that errs half as often" and 0 < known["needs_blocks"] < 30
+    assert assumed["assumed"] and assumed["source"].startswith("assumed: the champion's error_rate is 0.")
+
+
 def test_a_lease_is_foreseen_with_what_a_fault_costs_until_it_ends(orders: Path) -> None:
     """For sizes of fault: larger ones sooner; what counts answers says how many are bad; quality waits for its outcomes."""
     keep = [at_most("error_rate", 0.005), no_worse("log_loss", margin=0.02, than="predecessor")]

@@ -31,6 +31,7 @@ def test_a_gate_that_passes_leaves_its_verdict_and_an_unchanged_release_leaves_i
         c.is_passed for c in cases(tmp_path)
     )
     assert first.startswith("## Passes its gate: orders v1")
+    assert "Known times: " in first and "reaches an AUC of 0.95 or more" in first  # what was looked for, and not found
     again = run("release", orders, "--home", tmp_path / "home", *files(tmp_path), "--json")
     assert again.code == 0 and again.document["verdict"] is None
     assert (tmp_path / "ci" / "gate.md").read_text().splitlines()[2:] == first.splitlines()[2:]

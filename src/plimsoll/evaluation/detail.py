@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from plimsoll.evaluation.cells import Drawn, cell, code, table_of
+from plimsoll.evaluation.cells import cell, code, table_of
 from plimsoll.evaluation.curve import RELEASE, Bar, Curves
 from plimsoll.evaluation.measurement import ALL, Evaluation, Measure
 from plimsoll.evaluation.selection import Selection
@@ -18,6 +18,7 @@ from plimsoll.evaluation.sheet import interval, number, percent, signed
 from plimsoll.evaluation.strokes import bar, ends_of, sparkline, whisker
 from plimsoll.evaluation.views import by_block, by_slice, overall
 from plimsoll.stats.metrics import known_by_id
+from plimsoll.stats.selective import Risk
 
 _FEW_SLICES = 15
 _ALARMS, _FOUND = (0.05, 0.1, 0.2, 0.5), (0.1, 0.25, 0.5, 0.75)
@@ -163,27 +164,23 @@ def answered(selection: Selection | None) -> Iterator[Section]:
     points = [p for p in selection.curve if not math.isnan(p.risk)] if selection else []
     if selection is None or not points:
         return
-    chosen = selection.chosen
-    rows = []
-    for point in _thinned_risk([(p.coverage, p.risk, p.high, p.threshold) for p in points]):
-        coverage, risk, high, threshold = point
-        rows.append([f"{threshold:.2f}", percent(coverage), Drawn(f"{percent(risk)} {code(bar(risk))}"), percent(high)])
-    said = []
-    if selection.promise:
-        said = [f"Promised: {cell(str(selection.promise))}."]
-    if chosen is None:
-        said.append(f"{cell(selection.why)}.")
-        title = "What is answered: no threshold keeps the promise"
+    rows = [
+        [f"{p.threshold:.2f}", percent(p.coverage), percent(p.risk), code(bar(p.risk)), percent(p.high)]
+        for p in _near_to(_COVERED, points)
+    ]
+    if (chosen := selection.chosen) is None:
+        title, said = "What is answered: no threshold keeps the promise", [f"{cell(selection.why)}."]
     else:
-        title = f"What is answered: {percent(chosen.coverage)} of the questions, {percent(chosen.risk)} of them wrong"
-    heads = ("from this confidence on", "answered", "wrong of those", "at most")
-    yield Section(title, [*said, "", *table_of(heads, rows, right=heads[:2])])
+        title, said = f"What is answered: {percent(chosen.coverage)}, {percent(chosen.risk)} of that wrong", []
+    if selection.promise:
+        said = [f"Promised: {cell(str(selection.promise))}.", *said]
+    heads = ("from this confidence on", "answered", "wrong of those", "", "at most")
+    yield Section(title, [*said, "", *table_of(heads, rows, right=(*heads[:3], heads[4]))])
 
 
-def _thinned_risk(points: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    """The points that come nearest to a few coverages."""
-    near = [min(points, key=lambda p: abs(p[0] - wanted)) for wanted in _COVERED]
-    return list(dict.fromkeys(near))
+def _near_to(coverages: Sequence[float], points: Sequence[Risk]) -> list[Risk]:
+    """Of each coverage the point that comes nearest, once."""
+    return list(dict.fromkeys(min(points, key=lambda p: abs(p.coverage - wanted)) for wanted in coverages))
 
 
 def changed(differences: Mapping[str, tuple[str, str]] | None) -> Iterator[Section]:

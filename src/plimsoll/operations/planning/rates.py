@@ -28,10 +28,12 @@ def over_two_rates(r: Requirement, t: Terms) -> Foreseen:
     """An equal candidate's passing, and a fault of some margins. Who has to be better is foreseen as erring half as often."""
     known = t.history.rates.get(r.metric)
     per_block = events_per_block(r, t)
-    theirs = known.rate if known else HEALTHY * (r.limit or 0.01)
+    theirs = known.rate if known else HEALTHY * (abs(r.limit) or 0.01)
     source = known.source if known else f"assumed: the champion's {r.definition.name} is {theirs:.2%}"
-    if not per_block or not r.definition.counted or r.definition.quantile is not None or abs(r.limit) >= 1.0:
-        return unknown(r, "events", f"{t.history.traffic_source or 'no traffic is known'}, or no rate is counted", True)
+    if not r.definition.counted or r.definition.quantile is not None or abs(r.limit) >= 1.0:
+        return unknown(r, "events", "what it compares is no rate of answers, and is not foreseen", False)
+    if not per_block:
+        return unknown(r, "events", "no traffic is known", True)
     ours = theirs if r.kind != "better" else 0.5 * theirs
     pass_by: Decided = "either_way" if r.kind == "equivalent" else "within"
     fail_alpha = t.fail_alpha / (2.0 if r.kind == "equivalent" else 1.0)
