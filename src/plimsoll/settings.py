@@ -46,6 +46,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
             description="Memory of the process above which releases that were only asked for are unloaded; 0: no limit.",
         ),
     ] = 0
+    load_wait_s: Annotated[
+        float,
+        Meta(
+            gt=0, description="Seconds that who asks for a version waits for it to be loaded; then 503, and it goes on."
+        ),
+    ] = 10.0
     answer_unrecorded: Annotated[
         bool, Meta(description="Answer even where the event cannot be recorded (counted), instead of 503.")
     ] = False

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from plimsoll.errors import Unavailable
 from plimsoll.kernel.chain import faults
 from plimsoll.kernel.lifecycle import State
-from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.records import FALLBACK, Event
 from plimsoll.operations import VirtualClock
 from plimsoll.operations.loop import LEASE_TTL
 from plimsoll.operations.notify import Webhook
@@ -114,6 +115,16 @@ def test_skew_holds_a_candidate_and_lets_it_go_on_when_it_is_over(place: Any) ->
     offline[0] = 1.0
     assert a_day_with_features(1) == ["resumed"]
     assert [i.closed_at is not None for i in place.catalog.incidents("late")] == [True] and whole(place)
+
+
+def test_answers_that_were_asked_for_by_name_are_no_evidence(place: Any) -> None:
+    """Somebody chose the release, and perhaps the questions: not even errors count."""
+    loop = a_loop(place)
+    events = [record for record in a_day(0, SAYS, served="r1") if isinstance(record, Event)]
+    named = [replace(e, id=f"n{e.id}", served=replace(e.served, role="asked", error="raised")) for e in events]
+    place.log.append([*events, *named])
+    loop.read()
+    assert loop.tally.events == len(events) and dict(loop.tally.served) == {"r1": len(events)}
 
 
 def test_a_webhook_that_fails_stops_no_pass(place: Any) -> None:

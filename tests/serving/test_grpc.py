@@ -127,7 +127,7 @@ def typed_half() -> Any:
 
 WRONG: dict[str, tuple[Any, str, str]] = {
     "unknown model": (infer_request([], model_name="parcel-lat"), "NOT_FOUND", "did you mean 'parcel-late'?"),
-    "unknown version": (infer_request([], model_version="7"), "NOT_FOUND", "no version '7'"),
+    "unknown version": (infer_request(two_parcels(), model_version="7"), "NOT_FOUND", "'7'"),
     "missing tensor": (infer_request(two_parcels()[:2]), "INVALID_ARGUMENT", "'depot' is missing"),
     "both contents": (contents_beside_raw(), "INVALID_ARGUMENT", "'weight' has contents beside raw_input_contents"),
     "raw too few": (one_raw_too_few(), "INVALID_ARGUMENT", "3 inputs, and 2 raw_input_contents"),
@@ -153,12 +153,10 @@ def test_a_wrong_request_has_its_code(channel: Channel, case: str) -> None:
     assert (found, said in details) == (code, True), details
 
 
-def test_the_release_is_chosen_by_the_rollout(up: Running, channel: Channel) -> None:
-    """A version may be looked at, but not asked."""
+def test_a_version_is_ready_where_it_is_loaded(up: Running, channel: Channel) -> None:
+    """As it is without one."""
     version = up.counter.versions[0]
     assert channel.call("ModelReady", request_of("ModelReady")(name="parcel-late", version=version)).ready
-    code, said = channel.refused("ModelInfer", infer_request(two_parcels(), model_version=version))
-    assert (code, "chosen by the rollout" in said) == ("INVALID_ARGUMENT", True)
 
 
 def test_a_message_over_the_limit_is_refused(yard: Any) -> None:

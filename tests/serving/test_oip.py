@@ -103,13 +103,6 @@ def test_unknown_models_and_versions_are_404(up: Running) -> None:
     assert (status, "did you mean 'parcel-late'" in said["error"]) == (404, True)
 
 
-def test_the_release_is_chosen_by_the_rollout(up: Running) -> None:
-    """A caller cannot pick the release that answers: exposure would no longer be what the rollout says."""
-    (version,) = up.call("GET", "/v2/models/parcel-late")[1]["versions"]
-    status, said = up.call("POST", f"/v2/models/parcel-late/versions/{version}/infer", {"inputs": two_parcels()})
-    assert (status, "chosen by the rollout" in said["error"]) == (400, True)
-
-
 def test_metadata_describes_the_tensors(up: Running) -> None:
     """What to send and what comes back, with datatypes from the contract."""
     assert up.call("GET", "/v2")[1]["name"] == "plimsoll"

@@ -80,6 +80,7 @@ def server_of(
             answer_unrecorded=chosen.answer_unrecorded,
             timeouts=Timeouts(chosen.features_timeout_ms, chosen.timeout_ms),
             record_timeout_ms=chosen.record_timeout_ms,
+            load_wait_s=chosen.load_wait_s,
             drain_s=chosen.drain_s,
             payload_share=settings.events.payload_share,
             shared_port=shared_port,

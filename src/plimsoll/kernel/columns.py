@@ -102,6 +102,11 @@ class Events(msgspec.Struct, frozen=True, kw_only=True, tag="events", omit_defau
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def by_name(self) -> bool:
+        """Whether the release was asked for by its name: for all of them, or for none."""
+        return self.served.roles == ["asked"]
+
     def each(self) -> Iterator[Event]:
         """The events, one by one."""
         rows = len(self.ids)
@@ -246,7 +251,7 @@ def _together(written: Written) -> tuple[Any, ...] | None:
     """Records of one key can be rows of one record; None for what is in columns."""
     match written:
         case Event():
-            return Event, written.capability
+            return Event, written.capability, written.served.role == "asked"
         case Beside():
             return Beside, len(written.answers)
         case Outcome():

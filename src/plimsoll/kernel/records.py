@@ -20,7 +20,8 @@ ITSELF = "itself"
 """Whom a release is compared with where its own answers are held against each other."""
 """The name that release zero, the capability's declared fallback, answers under."""
 
-Role = Literal["live", "canary", "shadow", "beside", "fallback"]
+Role = Literal["live", "canary", "shadow", "beside", "fallback", "asked"]
+"""As what a release answered. ``asked``: somebody asked for it by its name; no rollout chose it, and no verdict rests on it."""
 Action = Literal["answer", "abstain", "person", "fallback"]
 """What the caller got: the release's answer, none, the advice to ask a person, or what stands in for an answer."""
 

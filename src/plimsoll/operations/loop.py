@@ -119,7 +119,7 @@ class Loop:
     def take(self, columns: Sequence[Columns]) -> None:
         """Take in ``columns``, the log's next records."""
         name = self.capability.name
-        mine = [c for c in columns if not isinstance(c, Events) or c.capability == name]
+        mine = [c for c in columns if not isinstance(c, Events) or (c.capability == name and not c.by_name)]
         self.skew.see(mine)
         self.exposure.see(mine)
         self.tally.read(mine)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from plimsoll.capability import Capability
-from plimsoll.errors import Unavailable, UsageError, nearest
+from plimsoll.errors import Unavailable, nearest
 from plimsoll.serving.refusals import NotFound
 from plimsoll.serving.reply import Reply
 
@@ -32,15 +32,6 @@ def counter_of(counters: Mapping[str, S], model: str, version: str = "") -> S:
     if version and version not in found.versions:
         raise NotFound(f"{model} has no version {version!r:.80} here", hint=nearest(version, found.versions))
     return found
-
-
-def unpinned(model: str, version: str) -> None:
-    """Raises UsageError where a version is asked for: exposure would no longer be what the rollout says."""
-    if version:
-        raise UsageError(
-            "the release that answers a unit is chosen by the rollout, and cannot be asked for",
-            hint=f"ask {model} without a version",
-        )
 
 
 def all_answered(replies: Sequence[Reply]) -> Sequence[Reply]:

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from plimsoll.capability import Capability
@@ -21,6 +22,7 @@ from plimsoll.kernel.ports import ReleaseRow
 from plimsoll.kernel.records import FALLBACK
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.serving.asking import Asking, Awaited
+from plimsoll.serving.by_name import ByName
 from plimsoll.serving.circuits import Circuits
 from plimsoll.serving.desk import Desk
 from plimsoll.serving.feature_metrics import FeatureMetrics
@@ -90,6 +92,8 @@ class Counter:
         self._refreshing = threading.Lock()
         self._stopping = False
         self._desk: Desk | None = None
+        self._by_name: ByName | None = None
+        self._maker = QuestionMaker(capability, matrix=self.form.matrix)
         self.refresh()
 
     # ── what the edges ask for ───────────────────────────────────────────────────────────────────────────────────
@@ -103,6 +107,11 @@ class Counter:
     def versions(self) -> list[str]:
         """The releases that are loaded."""
         return [name for name in self.fleet.loaded if name != FALLBACK]
+
+    @property
+    def loading(self) -> Sequence[str]:
+        """The releases that are on their way into memory."""
+        return self._by_name.loading if self._by_name is not None else ()
 
     @property
     def refused(self) -> Mapping[str, str]:
@@ -137,6 +146,29 @@ class Counter:
         asking = Awaited(rows, ticket, trace_id=trace_id, anonymous=anonymous)
         self.put(asking)
         return await asking.future
+
+    async def ask_version(
+        self,
+        version: str,
+        rows: Sequence[dict[str, Any]],
+        ticket: Ticket,
+        *,
+        trace_id: str = "",
+        anonymous: bool = False,
+    ) -> Sequence[Reply]:
+        """The replies of the release that is named by its digest or label, recorded: see ``by_name``."""
+        if self._by_name is None:
+            raise Unavailable("the server has not started yet")
+        asking = Awaited(rows, ticket, trace_id=trace_id, anonymous=anonymous)
+        self._maker.check(asking)
+        if len(rows) > 1:
+            ticket.more(len(rows) - 1)
+        release = await self._by_name.loaded(version, deadline_s=ticket.deadline_s)
+        turn = self._maker.turn([asking], self._house.clock.now(), (0, 0, 0, 0))
+        began_s = perf_counter()
+        replies = await self._by_name.ask(release, turn)
+        self.metrics.answered(replies, record_us=(perf_counter() - began_s) * 1e6)
+        return replies
 
     # ── releases by name ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,10 +245,11 @@ class Counter:
     def open(self) -> None:
         """Answer from now on, on the event loop that runs."""
         settings = self._house.settings
+        self._by_name = ByName(self.fleet, self.pipeline, self._named, wait_s=settings.load_wait_s)
         desk = self._desk = Desk(
             pipeline=self.pipeline,
             log=self._house.log,
-            maker=QuestionMaker(self.capability, matrix=self.form.matrix),
+            maker=self._maker,
             now=self._house.clock.now,
             deployment=lambda: self._deployment,
             metrics=self.metrics,
@@ -235,8 +268,11 @@ class Counter:
     async def close(self) -> None:
         """Take no more, and finish what was begun."""
         desk, self._desk = self._desk, None
+        by_name, self._by_name = self._by_name, None
         if desk is not None:
             await desk.close()
+        if by_name is not None:
+            await by_name.close()
 
     def _stock(self) -> Stock:
         return Stock(self.fleet.sizes.values(), self.fleet.asked, len(self.fleet.refused))

@@ -24,7 +24,7 @@ from plimsoll.kernel.access import Action
 from plimsoll.kernel.rollout import Deployment, shares
 from plimsoll.serving import oip, plain
 from plimsoll.serving.bodies import body_of
-from plimsoll.serving.conduct import all_answered, counter_of, unpinned
+from plimsoll.serving.conduct import all_answered, counter_of
 from plimsoll.serving.form import Form
 from plimsoll.serving.idempotency import FirstAnswers
 from plimsoll.serving.outcomes import Counts, Report
@@ -71,6 +71,23 @@ class Counter(Protocol):
         self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
     ) -> Sequence[Reply]:
         """The replies, recorded."""
+        ...
+
+    @property
+    def loading(self) -> Sequence[str]:
+        """The releases that are on their way into memory."""
+        ...
+
+    async def ask_version(
+        self,
+        version: str,
+        rows: Sequence[dict[str, Any]],
+        ticket: Ticket,
+        *,
+        trace_id: str = "",
+        anonymous: bool = False,
+    ) -> Sequence[Reply]:
+        """The replies of the release that is named, recorded."""
         ...
 
     async def load(self, version: str) -> None: ...
@@ -171,18 +188,26 @@ class Edge:
     # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _infer(self, request: Request) -> Response:
-        at = self._counter(request)
-        name, kind = at.capability.name, at.capability.task.kind
-        unpinned(name, request.path_params.get("version", ""))
+        at = counter_of(self._at.counters, request.path_params["model"])
+        name, kind, version = at.capability.name, at.capability.task.kind, self._version(request)
         body = await body_of(request, self._at.body_limit_bytes)
         json_bytes_in = request.headers.get("inference-header-content-length")
 
         async def answered() -> oip.Written:
             asked = oip.read_request(body, at.form, kind, json_bytes_in)
-            replies = await self._replies(at, request, asked.questions, anonymous=asked.anonymous)
+            replies = await self._replies(at, request, asked.questions, anonymous=asked.anonymous, version=version)
             return oip.write_reply(name, asked, replies, kind)
 
-        return tensors(await self._once(at, request, body, answered))
+        return tensors(await self._once(at, request, version.encode() + body, answered))
+
+    def _version(self, request: Request) -> str:
+        """The release that the path names, for who may have it loaded; ``""`` where it names none: the rollout chooses."""
+        version: str = request.path_params.get("version", "")
+        if version:
+            peer = request.client.host if request.client else ""
+            model = request.path_params["model"]
+            self._at.admission.control(request.headers.raw, peer, "load", model).done()
+        return version
 
     async def _ask(self, request: Request) -> Response:
         return await self._one(request, plain.inputs)
@@ -209,11 +234,20 @@ class Edge:
         return await at.first.of(key, body, work, tenant=ticket.tenant)
 
     async def _replies(
-        self, at: Counter, request: Request, asked: Sequence[dict[str, Any]], *, anonymous: bool = False
+        self,
+        at: Counter,
+        request: Request,
+        asked: Sequence[dict[str, Any]],
+        *,
+        anonymous: bool = False,
+        version: str = "",
     ) -> Sequence[Reply]:
         ticket, span = request.state.ticket, request.state.span
         trace_id = span.trace_id if span is not None else ""
-        replies = await at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous)
+        if version:
+            replies = await at.ask_version(version, asked, ticket, trace_id=trace_id, anonymous=anonymous)
+        else:
+            replies = await at.ask(asked, ticket, trace_id=trace_id, anonymous=anonymous)
         if span is not None:
             span.answered(replies[0].event.stages_us)
         return all_answered(replies)

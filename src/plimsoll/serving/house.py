@@ -23,7 +23,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``shared_port``: other processes listen on the same one. ``grpc_port``: None is no gRPC; 0 takes a free port, as it
     does for ``port``. ``payload_share``: of the units whose inputs and features are recorded. ``record_timeout_ms``: how
     long the log may take with a turn's events; after it the answers are refused as unrecorded, or given if
-    ``answer_unrecorded`` says so. ``most_waiting`` and ``most_beside`` are each capability's.
+    ``answer_unrecorded`` says so. ``load_wait_s``: how long who asks for a release by its name waits for it to be loaded.
+    ``most_waiting`` and ``most_beside`` are each capability's.
     """
 
     host: str = "127.0.0.1"
@@ -34,6 +35,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     record_timeout_ms: float = 5_000.0
     refresh_every_s: float = 0.25
+    load_wait_s: float = 10.0
     drain_s: float = 0.0
     most_waiting: int = 10_000
     most_beside: int = 20_000

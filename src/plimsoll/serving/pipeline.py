@@ -138,6 +138,19 @@ class Pipeline:
         decided = self.decide(turn, deployment)
         return self.recorded(decided, self._why_not(decided.records))
 
+    def reply_by_name(self, turn: Turn, release: Loaded) -> list[Reply]:
+        """What ``release`` says, whoever is deployed; durable on return. Nobody answers beside it, and nothing stands in
+        for it. Raises Unavailable if the log cannot record."""
+        began_s = self._timing.cpu_s() if self._prices is not None else 0.0
+        said = ask(release, turn.batch, role="asked", timing=self._timing, timeouts=self._timeouts)
+        judged, policy_ms = self._judged(release, said)
+        served = _weighed(said, judged, policy_ms, (False,) * len(turn))
+        nobody = Deployment(capability=self._capability.name)
+        replies = self._replies(turn, served, {}, nobody, self._cost_usd(began_s, len(turn)))
+        records = in_columns([self._recording.event(reply.event, {release.release: release}) for reply in replies])
+        decided = Decided(replies, records, served.features_ms, served.engine_ms, served.policy_ms)
+        return self.recorded(decided, self._why_not(records))
+
     def decide(self, turn: Turn, deployment: Deployment) -> Decided:
         """What is to be recorded, and said after that. Raises Unavailable if nothing is deployed that could answer."""
         fleet = self._fleet.standing

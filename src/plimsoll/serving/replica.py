@@ -199,6 +199,8 @@ class Standing(NamedTuple):
         return f"not ready: {self.refused.get(name, f'{short(name)} is not loaded here')}"[:200]
 
 
+MOST_REFUSED = 64
+"""Releases whose refusal is remembered; of those that nobody needs the oldest go."""
 MOST_STUCK = 4
 """Threads of unloaded models that never came back. Each keeps its model's memory; with more the process is not sound."""
 
@@ -294,7 +296,7 @@ class Fleet:
         self._loader = Loader(capability, objects, online, drills=drills, measure=measure, trust=trust, limit_s=limit_s)
         self.hold = hold or Hold()
         self.hold.join(self)
-        self._changing = threading.Lock()  # held by who changes the standing, while it loads; readers never wait
+        self._changing = threading.Lock()  # held by who changes the standing; readers never wait
         self._needed: frozenset[str] = frozenset()
         self._asked: dict[str, float] = {}  # loaded because somebody asked → when it was last used
         zero = capability.fallback and ReleaseZero(engine=PythonEngine(capability.fallback, task=capability.task.kind))
@@ -359,14 +361,18 @@ class Fleet:
     def load(self, row: ReleaseRow) -> Loaded:
         """``row`` loaded, and its use noted: for a question to a version by name, and for who asks to have it ready.
 
-        Off the event loop. Raises what keeps it from being ready, and Unavailable where there is no room for it.
+        Off the event loop. What the deployment needs does not wait for it. Raises what keeps it from being ready, and
+        Unavailable where there is no room for it.
         """
+        made = None if row.digest in self.loaded else self._loaded_beside(row)
         with self._changing:
             release = self.loaded.get(row.digest)
             if release is None:
-                release = self._loader.load(row)
+                release = made or self._loader.load(row)  # it was unloaded since we looked
                 refused = {n: why for n, why in self.refused.items() if n != row.digest}
                 self._stand({**self.loaded, row.digest: release}, refused)
+            elif made is not None and made is not release:  # somebody else was faster
+                self._loader.closing(made)
             if row.digest not in self._needed or row.digest in self._asked:
                 self._asked[row.digest] = time.monotonic()
         if not self.hold.make_room(keep=row.digest) and row.digest not in self._needed:
@@ -377,6 +383,25 @@ class Fleet:
                 retry_after_s=30.0,
             )
         return release
+
+    def asked_for(self, digest: str) -> Loaded | None:
+        """The release, if it is loaded; its use is noted."""
+        release = None if digest == FALLBACK else self.loaded.get(digest)
+        if release is not None and digest in self._asked:
+            self._asked[digest] = time.monotonic()
+        return release
+
+    def _loaded_beside(self, row: ReleaseRow) -> LoadedRelease:
+        """Loaded and not standing yet. What keeps it from that is said in the standing."""
+        try:
+            return self._loader.load(row)
+        except PlimsollError as error:
+            with self._changing:
+                known = {n: why for n, why in self.refused.items() if n != row.digest}
+                while len(known) >= MOST_REFUSED:
+                    del known[next(iter(known))]
+                self._stand(dict(self.loaded), known | {row.digest: error.message})
+            raise
 
     def unload(self, digest: str) -> bool:
         """Whether it was loaded. Questions that have it go on. Raises Refused for one that the deployment needs."""

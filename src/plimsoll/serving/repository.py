@@ -6,7 +6,7 @@ by name, a release beside it may be had ready, or let go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ from plimsoll.errors import UsageError
 
 
 class Indexed(msgspec.Struct, frozen=True):
-    """One release here. ``state``: READY, or UNAVAILABLE for ``reason``."""
+    """One release here. ``state``: READY, LOADING, or UNAVAILABLE for ``reason``."""
 
     name: str
     version: str
@@ -43,6 +43,11 @@ class Shelf(Protocol):
     def versions(self) -> list[str]: ...
 
     @property
+    def loading(self) -> Sequence[str]:
+        """The releases that are on their way into memory."""
+        ...
+
+    @property
     def refused(self) -> Mapping[str, str]:
         """The releases that were asked for and are not ready here, with the reason."""
         ...
@@ -57,7 +62,9 @@ def _of_shelf(shelf: Shelf, ready: bool) -> list[Indexed]:
     found = [Indexed(name, version, "READY") for version in shelf.versions]
     if ready:
         return found
-    return found + [Indexed(name, version, "UNAVAILABLE", why) for version, why in shelf.refused.items()]
+    found += [Indexed(name, version, "LOADING") for version in shelf.loading]
+    refused = {version: why for version, why in shelf.refused.items() if version not in shelf.loading}
+    return found + [Indexed(name, version, "UNAVAILABLE", why) for version, why in refused.items()]
 
 
 def version_of(parameters: Mapping[str, Any]) -> str:

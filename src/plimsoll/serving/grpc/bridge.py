@@ -12,10 +12,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import wait
-from typing import Any
+from typing import Any, TypeVar
 
 from plimsoll.serving.refusals import TooLate
 
+T = TypeVar("T")
 LONGEST_WAIT_S = 60.0
 """For a caller that set no deadline: a thread that waits is a thread that answers nobody else."""
 
@@ -35,14 +36,15 @@ class Bridge:
             self._told = True
             self._loop.call_soon_threadsafe(self._empty)
 
-    def wait_for(self, work: Coroutine[Any, Any, None], remaining_s: float | None) -> None:
-        """Runs ``work`` on the loop: for what is rare. Raises what it raises, and TooLate when the time is up first."""
+    def wait_for(self, work: Coroutine[Any, Any, T], remaining_s: float | None) -> T:
+        """The result of ``work``, run on the loop: for what is rare. Raises what it raises, and TooLate when the time is
+        up first."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         done, _ = wait([future], _within(remaining_s))
         if not done:
             future.cancel()
             raise TooLate("it was not done in time")
-        future.result()
+        return future.result()
 
     def _empty(self) -> None:
         self._told = False

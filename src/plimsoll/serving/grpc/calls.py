@@ -12,10 +12,11 @@ from plimsoll import __version__
 from plimsoll.serving import oip
 from plimsoll.serving.conduct import all_answered, counter_of
 from plimsoll.serving.grpc.bridge import Bridge
-from plimsoll.serving.grpc.inferring import Counter, Counters, Inferring
+from plimsoll.serving.grpc.inferring import Counter, Counters, Inferring, asked_of
 from plimsoll.serving.grpc.lane import GrpcLane
 from plimsoll.serving.grpc.messages import response_of
 from plimsoll.serving.grpc.tensors import Writer, parameters_of
+from plimsoll.serving.reply import Reply
 from plimsoll.serving.repository import index, version_of
 from plimsoll.serving.seams import Headers
 
@@ -112,6 +113,8 @@ class Calls:
         """Its response is written already."""
         remaining_s = context.time_remaining()
         headers = headers_of(context.invocation_metadata(), remaining_s)
+        if message.model_version:
+            return self._infer_version(message, context, headers)
         lane, raw = self._lanes.get(message.model_name), bool(message.raw_input_contents)
         inferring = Inferring(self._at, message, headers, lane)
         self._bridge.run(inferring.begin)
@@ -121,9 +124,27 @@ class Calls:
         written = lane.write(request, replies, raw=raw)
         if written is not None:
             return written
-        made = oip.outputs_of(replies, inferring.kind)
+        return self._written(message, request, replies, inferring.kind)
+
+    def _infer_version(self, message: Any, context: Context, headers: Headers) -> bytes:
+        """Of the release that is named, for who may have it loaded, as over REST."""
+        admission, model = self._at.admission, message.model_name
+        admission.control(headers, host_of(context.peer()), "load", model).done()
+        ticket = admission.admit(headers, model)
+        try:
+            at = counter_of(self._at.counters, model)
+            kind = at.capability.task.kind
+            request = asked_of(message, at.form, kind)
+            asking = at.ask_version(message.model_version, request.questions, ticket, anonymous=request.anonymous)
+            replies = all_answered(self._bridge.wait_for(asking, context.time_remaining()))
+        finally:
+            ticket.done()
+        return self._written(message, request, replies, kind)
+
+    def _written(self, message: Any, request: oip.InferRequest, replies: Sequence[Reply], kind: str) -> bytes:
+        made = oip.outputs_of(replies, kind)
         outputs = [made[wanted.name] for wanted in request.outputs]
-        return self._writer.write(message.model_name, message.id, outputs, raw=raw)
+        return self._writer.write(message.model_name, message.id, outputs, raw=bool(message.raw_input_contents))
 
 
 def headers_of(metadata: Sequence[tuple[str, str | bytes]], remaining_s: float | None) -> Headers:

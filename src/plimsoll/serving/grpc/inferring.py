@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from plimsoll.errors import PlimsollError
 from plimsoll.serving import gate, oip
-from plimsoll.serving.conduct import counter_of, unpinned
+from plimsoll.serving.conduct import counter_of
 from plimsoll.serving.form import Form
 from plimsoll.serving.grpc.bridge import Wait
 from plimsoll.serving.grpc.lane import GrpcLane
@@ -33,6 +33,19 @@ class Counter(gate.Counter, Protocol):
 
     @property
     def refused(self) -> Mapping[str, str]: ...
+
+    @property
+    def loading(self) -> Sequence[str]: ...
+
+    async def ask_version(
+        self,
+        version: str,
+        rows: Sequence[dict[str, Any]],
+        ticket: Ticket,
+        *,
+        trace_id: str = "",
+        anonymous: bool = False,
+    ) -> Sequence[Reply]: ...
 
     async def load(self, version: str) -> None: ...
 
@@ -62,6 +75,18 @@ class Counters(Protocol):
         ...
 
     def counted(self, capability: str) -> Counted: ...
+
+
+def asked_of(message: Any, form: Form, kind: str) -> oip.InferRequest:
+    """What a ModelInferRequest asks. Raises UsageError."""
+    return oip.asked(
+        read(message),
+        form,
+        kind,
+        id=message.id,
+        parameters=parameters_of(message.parameters),
+        outputs=[(output.name, parameters_of(output.parameters)) for output in message.outputs],
+    )
 
 
 class Inferring:
@@ -109,26 +134,14 @@ class Inferring:
                 self._span = at.tracer.begin(self._headers, served, _OPERATION)
                 self.trace_id = self._span.trace_id if self._span is not None else ""
             self.ticket = at.admission.admit(self._headers, message.model_name)
-            counter = counter_of(at.counters, message.model_name, message.model_version)
-            unpinned(message.model_name, message.model_version)
+            counter = counter_of(at.counters, message.model_name)
             self.kind = counter.capability.task.kind
             found = self._lane.read(message) if self._lane is not None else None
-            self.request = request = self._read(counter.form) if found is None else found
+            self.request = request = asked_of(message, counter.form, self.kind) if found is None else found
             self.rows, self.anonymous, self.packed = request.questions, request.anonymous, request.packed
             counter.put(self)
         except Exception as error:  # noqa: BLE001 - a supervisor: the thread that waits is told, and raises it
             self.failed(error)
-
-    def _read(self, form: Form) -> oip.InferRequest:
-        message = self._message
-        return oip.asked(
-            read(message),
-            form,
-            self.kind,
-            id=message.id,
-            parameters=parameters_of(message.parameters),
-            outputs=[(output.name, parameters_of(output.parameters)) for output in message.outputs],
-        )
 
     def answered(self, replies: Sequence[Reply]) -> None:
         if self._span is not None:

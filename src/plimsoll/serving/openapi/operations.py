@@ -124,11 +124,10 @@ OPERATIONS = (
     Operation(
         "post",
         "/v2/models/{model}/versions/{version}/infer",
-        "Refused: the release that answers a unit is chosen by the rollout",
+        "Ask one release, beside the rollout, for who may load: it is loaded if it is not here; no verdict rests on it",
         InferAnswer,
         takes=InferBody,
         refusals=_ASKED,
-        statuses=(),
         asks=True,
     ),
     Operation("post", "/v1/capabilities/{model}", "Ask, in named fields", Said, takes=FORM, refusals=_ASKED, asks=True),

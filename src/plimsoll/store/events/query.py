@@ -153,7 +153,8 @@ def _views(files: _Files, since: datetime | None, inputs: Mapping[str, str] | No
     )
     answer = ", ".join(f'r."{name}"' for name in _ANSWER)
     yield (
-        f"CREATE VIEW answers AS SELECT r.id, e.asked_at, e.block, e.unit, r.kind = 'event' AS served, {answer} "
+        f"CREATE VIEW answers AS SELECT r.id, e.asked_at, e.block, e.unit, "
+        f"r.kind = 'event' AND r.role <> 'asked' AS served, {answer} "
         "FROM records r JOIN events e USING (id) WHERE r.kind IN ('event', 'beside') AND r.release IS NOT NULL"
     )
     yield (
