@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plimsoll.features import Inputs, category, hour, number, view, weekday, windows
+from plimsoll.features import Inputs, Reach, category, hour, number, view, weekday, windows
 
 if TYPE_CHECKING:
     from ibis.expr.types import Table  # type: ignore[import-untyped]
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HOME_TIMEZONE = "America/New_York"
 SO_FAR_AND_WEEK = windows.day_and_week_values("late")
 SO_FAR = SO_FAR_AND_WEEK[:2]
+ARRIVALS = Reach("arr_at", windows.DAY_AND_WEEK)
+"""An arrival matters for as long as the week looks back: one that is pushed, however late, recompiles no more."""
 
 timetable = Inputs(
     hour("sched_dep_local", name="hour"),
@@ -42,31 +44,31 @@ def late_arrivals(flights: Table, *, of: str) -> Table:
     )
 
 
-@view(source="flights", entity="carrier", values=SO_FAR_AND_WEEK)
+@view(source="flights", entity="carrier", values=SO_FAR_AND_WEEK, reach=ARRIVALS)
 def carrier_delays(flights: Table) -> Table:
     """How the carrier's flights have been arriving."""
     return late_arrivals(flights, of="carrier")
 
 
-@view(source="flights", entity="origin", values=SO_FAR_AND_WEEK)
+@view(source="flights", entity="origin", values=SO_FAR_AND_WEEK, reach=ARRIVALS)
 def origin_delays(flights: Table) -> Table:
     """How the airport's flights have been arriving."""
     return late_arrivals(flights, of="origin")
 
 
-@view(source="flights", entity="carrier", values=SO_FAR)
+@view(source="flights", entity="carrier", values=SO_FAR, reach=ARRIVALS)
 def carrier_today(flights: Table) -> Table:
     """How the carrier's flights have been arriving since midnight."""
     return late_arrivals(flights, of="carrier")
 
 
-@view(source="flights", entity="origin", values=SO_FAR)
+@view(source="flights", entity="origin", values=SO_FAR, reach=ARRIVALS)
 def origin_today(flights: Table) -> Table:
     """How the airport's flights have been arriving since midnight."""
     return late_arrivals(flights, of="origin")
 
 
-@view(source="flights", entity="tailnum", values=["arr_delay"], age=True)
+@view(source="flights", entity="tailnum", values=["arr_delay"], age=True, reach=Reach("arr_at"))
 def aircraft_last_leg(flights: Table) -> Table:
     """The aircraft's previous flight out of New York: how late it arrived there (minutes), and how long ago.
 
@@ -89,7 +91,7 @@ OBSERVED = (
 )
 
 
-@view(source="weather", entity="origin", values=OBSERVED, age=True)
+@view(source="weather", entity="origin", values=OBSERVED, age=True, reach=Reach("known_at"))
 def weather_at_origin(weather: Table) -> Table:
     """The weather last observed at the airport that the flight leaves from, and its age.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from duckdb import DuckDBPyConnection, connect
 
-from plimsoll.features import FeatureSchema, compile
+from plimsoll.features import FeatureSchema, compile, keeps_reach
 
 NEW_YORK = ZoneInfo("America/New_York")
 WEEK = timedelta(days=7)
@@ -106,3 +106,19 @@ def test_what_a_caller_sends_is_the_timetable_and_the_aircraft(features: ModuleT
     schema = FeatureSchema.of([*everything, features.aircraft_last_leg, features.weather_at_origin])
     assert set(schema.columns) == {"sched_dep_local", "distance", "carrier", "origin", "dest", "tailnum"}
     assert len(schema.names) == 26
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        *((name, "flights") for name in ("carrier_delays", "origin_delays", "carrier_today", "origin_today")),
+        ("aircraft_last_leg", "flights"),
+        ("weather_at_origin", "weather"),
+    ],
+)
+def test_a_push_compiles_what_it_reaches_alone(
+    features: ModuleType, january: Path, sources: Any, name: str, table: str
+) -> None:
+    """Every view declares how far its rows reach, and keeps it: pushed or delivered, the rows are the same."""
+    view, rows = getattr(features, name), [january if table == "flights" else sources.weather]
+    assert view.reach is not None and keeps_reach(view, compile(view, rows), rows)
