@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -17,8 +18,11 @@ import pyarrow.csv as csv  # type: ignore[import-untyped]
 import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 import pytest
 from processes import Up, catalog_of, command, hold_lease, run, scaffold, until
+from tests.operations.feeds import demand
 
+from plimsoll.kernel.records import Event
 from plimsoll.operations.scoring.parts import Parts
+from plimsoll.store import SegmentLog
 
 CHANNELS = ("web", "app", "shop", "never seen")
 
@@ -75,6 +79,51 @@ def test_a_file_gets_what_requests_get(folder: Path) -> None:
             assert (given["order_id"], given["score"]) == (row["order_id"], answer.score)
             assert (given["action"], given["error"]) == (answer.action, None)
         assert up.stop() == 0
+
+
+VIEW = """
+
+@view(source="demand", entity="channel", values=["visitors"], age=True)
+def demand_on_channel(demand):
+    return demand.select("visitors", entity=demand.channel, known_at=demand.seen_at)
+
+
+capability = Capability("""
+
+
+@pytest.fixture
+def with_a_view(tmp_path: Path) -> Path:
+    """A home whose live release looks up how many visitors the channel last had, and how long ago that was."""
+    folder = scaffold(tmp_path / "orders")
+    demand(folder, since=datetime(2024, 12, 1), until=datetime(2025, 6, 1))
+    path = folder / "capability.py"
+    text = path.read_text().replace("from plimsoll import (", "from plimsoll import (\n    Table,\n    view,")
+    text = text.replace("\ncapability = Capability(", VIEW)
+    text = text.replace("    features=[\n", "    features=[\n        demand_on_channel,\n")
+    declared = 'Table(name="demand", contract="contracts/demand.odcs.yaml", rows="data/demand.parquet")'
+    path.write_text(text.replace("    train=train,", f"    tables=[{declared}],\n    train=train,"))
+    code, said = run(folder, "release", "--label", "first")
+    assert code == 0, said
+    hold_lease(folder, said["release"])
+    return folder
+
+
+def test_looked_up_features_are_in_a_file_what_they_were_online(with_a_view: Path) -> None:
+    """What was answered from the online store is scored again from the timelines: as of each question, to the bit."""
+    folder = with_a_view
+    with Up(folder) as up, up.client() as client:
+        for n in range(30):
+            client.ask(order_id=f"o{n}", channel=("app", "shop", "web")[n % 3], price_eur=10.0 + n, items=1 + n % 4)
+        assert up.stop() == 0
+    log = SegmentLog(folder / ".plimsoll" / "events", writer="reader")
+    events = [record for record in log.read()[0] if isinstance(record, Event)]
+    log.close()
+    assert len(events) == 30 and len({event.served.features[-8:] for event in events}) > 1, "it did look something up"
+    asked = [event.inputs | {"ordered_at": event.at.replace(tzinfo=None)} for event in events]
+    names = rows(1).schema.names
+    table = pa.table({name: [row[name] for row in asked] for name in names})
+    found = scored(folder, "--in", wrote(folder, table))
+    assert [given["score"] for given in found] == [event.served.score for event in events]
 
 
 def test_a_csv_gets_what_its_parquet_gets(folder: Path) -> None:
