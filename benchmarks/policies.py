@@ -37,6 +37,7 @@ CASES = {
     "answer cache, always a hit": ("cache", True),
     "traces, 1 % sampled": ("trace", False),
     "record on disk before the answer": ("disk", False),
+    "unit and two columns recorded as hashes": ("redact", False),
     "everything, cache never a hit": (EVERYTHING, False),
 }
 TOGETHER = 16

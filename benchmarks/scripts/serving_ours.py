@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.scripts.serving_ours build FOLDER`` makes two homes in it, each with a release that is live:
 ``plain``, whose caller sends all features, and ``lookup``, where four more are looked up by the shop that is sent.
-``… serve FOLDER POLICIES`` serves one of them with the policies that are named (``key,limit,lookup,cache,trace,disk``)
-and prints its port; ``OTLP`` in the environment is where traces go, ``WAIT_MS`` the longest wait. ``… serve FOLDER
-POLICIES GRPC_PORT`` speaks gRPC, too.
+``… serve FOLDER POLICIES`` serves one of them with the policies that are named
+(``key,limit,lookup,cache,trace,disk,redact``) and prints its port; ``OTLP`` in the environment is where traces go,
+``WAIT_MS`` the longest wait. ``… serve FOLDER POLICIES GRPC_PORT`` speaks gRPC, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from plimsoll.serving import Counter, House, RequestLog, Server, ServerSettings,
 from plimsoll.settings import Access, Cache, Limits, Tracing
 from plimsoll.store import GuardedOnline, LocalObjects, Pepper, SegmentLog, SqlCatalog, SqliteOnline
 
-POLICIES = ("key", "limit", "lookup", "cache", "trace", "disk")
+POLICIES = ("key", "limit", "lookup", "cache", "trace", "disk", "redact")
+REDACTED = ("id", "f0", "f1")
+"""What is recorded as a hash where the policy ``redact`` is on: the unit, and two numbers."""
 SHOPS = 1_000
 LOOKED_UP = ("orders", "returns", "spent", "age")
 NAME = "score"
@@ -50,7 +52,6 @@ schema:
     customProperties:
       - {property: knownAt, value: asked_at}
     properties:
-      - {name: id, logicalType: string, required: true}
       - {name: asked, logicalType: timestamp, required: true}
 """
 
@@ -68,7 +69,12 @@ def shop_history(t: Any) -> Any:
 def capability(folder: Path, policies: Set[str] = frozenset()) -> Capability:
     """Twenty numbers, one probability."""
     looked_up = "lookup" in policies
-    lines = [f"      - {{name: {name}, logicalType: number}}\n" for name in (*FEATURES, *(("shop",) * looked_up))]
+    private = ", classification: confidential"
+    kinds = {"id": "string, required: true", **dict.fromkeys((*FEATURES, *(("shop",) * looked_up)), "number")}
+    lines = [
+        f"      - {{name: {name}, logicalType: {kind}{private * ('redact' in policies and name in REDACTED)}}}\n"
+        for name, kind in kinds.items()
+    ]
     label = (
         "      - name: label\n        logicalType: boolean\n"
         "        customProperties: [{property: knownAt, value: {column: asked_at, offset: PT5H}}]\n"
@@ -161,7 +167,8 @@ def opened(folder: Path, policies: Set[str], grpc_port: int | None = None) -> It
         tracer=tracer,
         requests=RequestLog(slow_ms=1_000.0, share=0.0),
     )
-    yield Server([Counter(declared, house, cache=open_cache(declared, Cache()))], house)
+    seal = Pepper.kept(home / "recording.key").digest if "redact" in policies else None
+    yield Server([Counter(declared, house, cache=open_cache(declared, Cache()), seal=seal)], house)
     log.close()
     if tracer is not None:
         tracer.close()
