@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
@@ -18,7 +19,7 @@ from plimsoll.evaluation.suite.failures import Case, Failures, Group
 from plimsoll.evaluation.suite.fairness import fairness
 from plimsoll.evaluation.suite.weak import Segment, Weak
 from plimsoll.kernel.explanation import explained
-from plimsoll.kernel.requirement import at_least, no_worse
+from plimsoll.kernel.requirement import at_least, at_most, no_worse
 from plimsoll.kernel.verdict import Policy, judge
 
 NOW = datetime(2013, 2, 1, tzinfo=UTC)
@@ -156,3 +157,16 @@ def test_without_anything_but_a_verdict_it_is_the_verdict(everything: Any) -> No
     """As of a release that a rehearsal made, which has no report."""
     text = markdown(everything["verdict"], everything["explanations"], title="a v1", release="r" * 64)
     assert text.count("<details>") <= 1 and "plimsoll explain rrrrrrrrrrrr" in text
+
+
+def test_a_regressions_reliability_has_no_interval() -> None:
+    """Means of labels are no rates: nothing is drawn that was not computed, and the errors are a histogram."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(20, 9, 1_400)
+    given = {"scores": y + rng.normal(size=1_400), "labels": y, "blocks": np.arange(1_400) // 100}
+    seen = measure(["mae"], task="regression", **given)
+    found = evidence(seen, [at_most("mae", 1.0)], release="r" * 64)
+    verdict = judge(found, Policy(), NOW)
+    text = markdown(verdict, explained(verdict, found), title="a v1", release="r" * 64, evaluation=seen)
+    assert "| said | happened | rows |" in text and "errors, " in text and "What holds: 1 of 1 requirements" in text
+    assert all(len(set(cells)) == 1 for cells in tables(text))

@@ -116,22 +116,26 @@ def curves(found: Curves) -> Iterator[Section]:
 
 def _reliability(found: Curves) -> Iterator[Section]:
     bins = [b for b in found.reliability if b.who == RELEASE]
-    if not bins:
-        return
-    shares = all(0.0 <= b.said <= 1.0 and 0.0 <= b.happened <= 1.0 for b in bins)
-    heads = ("said", "happened", "95 % interval", "● happened, ┃ said" if shares else "", "rows")
-    rows = [
-        [
-            number(b.said),
-            number(b.happened),
-            f"[{number(b.low)}, {number(b.high)}]" if shares else "",
-            code(whisker(b.low, b.happened, b.high, b.said, (0.0, 1.0))) if shares else "",
-            f"{b.n:,}",
+    title = "Reliability: what was said, and what happened"
+    if all(0.0 <= b.said <= 1.0 and 0.0 <= b.low <= b.high <= 1.0 for b in bins):
+        heads = ("said", "happened", "95 % interval", "● happened, ┃ said", "rows")
+        rates = [
+            [
+                number(b.said),
+                number(b.happened),
+                f"[{number(b.low)}, {number(b.high)}]",
+                code(whisker(b.low, b.happened, b.high, b.said, (0.0, 1.0))),
+                f"{b.n:,}",
+            ]
+            for b in bins
         ]
-        for b in bins
-    ]
-    said = "Intervals as if rows were independent, for the eye only; verdicts count blocks."
-    yield Section("Reliability: what was said, and what happened", [said, "", *table_of(heads, rows, right=heads[:2])])
+        said = "Intervals as if rows were independent, for the eye only; verdicts count blocks."
+        lines = [said, "", *table_of(heads, rates, right=(*heads[:2], heads[4]))]
+    else:  # means, which have no interval here
+        heads = ("said", "happened", "rows")
+        lines = table_of(heads, [[number(b.said), number(b.happened), f"{b.n:,}"] for b in bins], right=heads)
+    if bins:
+        yield Section(title, lines)
 
 
 def _shift(found: Curves) -> Iterator[Section]:

@@ -104,7 +104,7 @@ def _requirements(said: Sequence[Explanation], names: Mapping[str, str]) -> Iter
         left = stands[_STANDS:_ROWS]
         yield from folded(f"And {len(stands) - _STANDS} more like that", [*map(_sentence, left)])
     if holds := [x for x in said if x.ruling is Ruling.PASS]:
-        yield from folded(f"What holds: {len(holds)} requirements", [*map(_sentence, holds[:_ROWS])])
+        yield from folded(f"What holds: {len(holds)} of {len(said)} requirements", [*map(_sentence, holds[:_ROWS])])
 
 
 def _row(x: Explanation, names: Mapping[str, str]) -> list[str]:
