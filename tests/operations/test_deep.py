@@ -18,7 +18,7 @@ from plimsoll.errors import Refused, UsageError
 from plimsoll.evaluation import markdown_of
 from plimsoll.operations import collect_garbage, ship
 from plimsoll.operations.deep.ground import ground
-from plimsoll.operations.deep.keeping import keep, parts_of
+from plimsoll.operations.deep.keeping import everything, keep, parts_of
 from plimsoll.operations.deep.running import evaluate
 from plimsoll.operations.deep.variant import Variant, answers_of
 
@@ -135,7 +135,10 @@ def test_it_is_kept_and_shown_in_the_releases_report(place: Any, fed: Capability
     assert said == ["v1 is evaluated: ablation", "v1 is evaluated: stability"]
     place.clock.move_to(place.clock.now() + timedelta(days=9_000))
     collect_garbage(place.yard, delete=True)
-    assert all(place.objects.get(digest) for digest in parts_of(place.catalog, row).values())
+    kept = parts_of(place.catalog, row)
+    assert all(place.objects.get(digest) for digest in kept.values())
+    place.objects.delete(kept["ablation"])
+    assert everything(place.objects, kept).made == ("stability",)
 
 
 def test_trees_are_told_by_shapley_values_and_others_by_what_dealing_costs(place: Any, fed: Capability) -> None:

@@ -14,6 +14,8 @@ from plimsoll.evaluation.deep.robustness import Target
 
 PARTS = ("robustness", "ablation", "stability", "attribution", "duplicates")
 """In the order in which they are made and shown."""
+FORMAT = 1
+"""Of what is kept: a part of another one is not known any more, and is made again."""
 
 
 class Ablated(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,13 +14,12 @@ from plimsoll.evaluation.deep.loss import level, without
 from plimsoll.evaluation.deep.minhash import twins
 from plimsoll.kernel.digest import rounded
 from plimsoll.kernel.figure import figure
-from plimsoll.operations.bench import Questions
 from plimsoll.operations.deep.ground import Ground
 from plimsoll.stats.resample import placed
 
 FEATURES = "features"
-MOST = 200_000
-"""Of the training set's rows, the last."""
+MOST, MOST_TEXTS = 200_000, 50_000
+"""Of the training set's rows, the last. A text takes a kilobyte or two while it is compared."""
 LONG = 25
 """Letters of a text, on average, from which a column is prose and not a name."""
 SHOWN = 8
@@ -82,7 +81,8 @@ def _usually(blocks: NDArray[Any], wanted: int, train: NDArray[np.int64]) -> flo
 
 
 def _by_text(ground: Ground, name: str) -> Copies:
-    train = _last(ground.again.parts.train)
+    train = ground.again.parts.train
+    train = train.take(np.arange(len(train)) >= len(train) - MOST_TEXTS)
     earlier, later = ([v if isinstance(v, str) else None for v in column.tolist()] for column in (
         train.columns[name], ground.columns[name]
     ))  # fmt: skip
@@ -120,10 +120,6 @@ def _copies(
         without=tuple(without(metric, answered, near) for metric in ground.metrics) if some else (),
         among=tuple(level(metric, answered.take(near)) for metric in ground.metrics) if some else (),
     )
-
-
-def _last(questions: Questions) -> Questions:
-    return questions.take(np.arange(len(questions)) >= len(questions) - MOST)
 
 
 def _is_prose(column: NDArray[Any]) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from plimsoll.evaluation.deep.document import PARTS, Deep, joined
+from plimsoll.evaluation.deep.document import FORMAT, PARTS, Deep, joined
 from plimsoll.evaluation.deep.page import with_section
 from plimsoll.kernel.chain import Entry
 from plimsoll.kernel.ports import Catalog, CatalogReader, Objects, ReleaseRow
@@ -27,7 +27,12 @@ def keep(catalog: Catalog, objects: Objects, row: ReleaseRow, found: Mapping[str
     if new:
         summary = f"{row.label} is evaluated: {', '.join(name for name in PARTS if name in new)}"
         entry = Entry(
-            at=at, capability=row.capability, kind=KIND, subject=row.digest, summary=summary, body={KIND: new}
+            at=at,
+            capability=row.capability,
+            kind=KIND,
+            subject=row.digest,
+            summary=summary,
+            body={KIND: new, "format": FORMAT},
         )
         catalog.append([entry])
     if row.report and known.made:
@@ -37,15 +42,16 @@ def keep(catalog: Catalog, objects: Objects, row: ReleaseRow, found: Mapping[str
 
 
 def parts_of(catalog: CatalogReader, row: ReleaseRow) -> dict[str, str]:
-    """Part → the digest of the newest that was found of it."""
+    """Part → the digest of the newest that was found of it, as far as this Plimsoll can read it."""
     lines = catalog.ledger(subject=row.digest, bodies=False)  # a live release has thousands, whose bodies are heavy
     found: dict[str, str] = {}
     for seq in [line.seq for line in lines if line.entry.kind == KIND]:
-        found |= next(catalog.ledger(after=seq - 1, subject=row.digest)).entry.body[KIND]
+        body = next(catalog.ledger(after=seq - 1, subject=row.digest)).entry.body
+        found |= body[KIND] if body.get("format") == FORMAT else {}
     return found
 
 
 def everything(objects: Objects, parts: Mapping[str, str]) -> Deep:
-    """The kept parts as one."""
-    kept = [objects.get(parts[name]) for name in PARTS if name in parts]
+    """The kept parts as one; those of a release that does not come back may have been collected."""
+    kept = [objects.get(parts[name]) for name in PARTS if name in parts and objects.has(parts[name])]
     return joined([msgspec.json.decode(part, type=Deep) for part in kept])
