@@ -8,14 +8,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plimsoll.kernel.columns import (
     MOST_ROWS,
+    Answers,
     Besides,
     Columns,
     Events,
+    Outcomes,
     Written,
     column,
     in_columns,
@@ -69,7 +71,7 @@ besides = st.builds(Beside, event=texts, answers=st.lists(answers, max_size=2).m
 outcomes = st.builds(
     Outcome, event=texts, label=numbers, at=times, values=st.dictionaries(st.sampled_from(["paid", "items"]), numbers)
 )
-alike = st.lists(events, max_size=4) | st.lists(besides, max_size=4) | st.lists(outcomes, max_size=4)
+alike = st.lists(events, max_size=2) | st.lists(besides, max_size=3) | st.lists(outcomes, max_size=3)
 
 
 def event(id: str = "e1", **changes: Any) -> Event:
@@ -78,7 +80,8 @@ def event(id: str = "e1", **changes: Any) -> Event:
     return msgspec.structs.replace(plain, **changes)
 
 
-@given(st.lists(alike, max_size=5))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(alike, max_size=3))
 def test_columns_are_the_records_that_they_were_made_from(groups: list[list[Record]]) -> None:
     """Whatever is missing, is of another release or failed; before the codec and behind it."""
     records = [record for group in groups for record in group]
@@ -88,7 +91,8 @@ def test_columns_are_the_records_that_they_were_made_from(groups: list[list[Reco
     assert list(one_by_one(_decode(_encode(made)))) == records
 
 
-@given(st.lists(alike, max_size=5), st.randoms())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(alike, max_size=3), st.randoms())
 def test_what_is_written_may_be_a_mixture(groups: list[list[Record]], dice: Any) -> None:
     """Some groups in columns, some one by one: the order is kept either way, and so is what is in columns already."""
     written: list[Written] = []
@@ -139,3 +143,9 @@ def test_times_keep_their_microseconds_in_every_zone() -> None:
     [made] = in_columns([event(at=at)])
     assert isinstance(made, Events) and struct.unpack("<q", made.at_us) == (1_359_720_000_000_001,)
     assert [e.at for e in made.each()] == [at]
+
+
+@pytest.mark.parametrize(("one", "many"), [(Event, Events), (Answer, Answers), (Outcome, Outcomes)])
+def test_every_field_has_its_column(one: type[msgspec.Struct], many: type[msgspec.Struct]) -> None:
+    """Whoever adds a field to a record is told here that columns would lose it."""
+    assert len(one.__struct_fields__) == len(many.__struct_fields__)

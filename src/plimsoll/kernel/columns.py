@@ -216,13 +216,14 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True, tag="outcomes", omit_d
 
 
 Columns = Events | Besides | Outcomes
+_KINDS = frozenset({Events, Besides, Outcomes})
 Written = Record | Columns
 """What a log keeps: records one by one, as all were once, and in columns."""
 
 
 def rows_in(written: Written) -> int:
     """How many records it is."""
-    return len(written) if isinstance(written, Columns) else 1
+    return len(written) if type(written) in _KINDS else 1  # type: ignore[arg-type]
 
 
 def one_by_one(written: Iterable[Written]) -> Iterator[Record]:
@@ -236,8 +237,11 @@ def one_by_one(written: Iterable[Written]) -> Iterator[Record]:
 
 def in_columns(written: Iterable[Written]) -> list[Columns]:
     """The same in columns, in order: what was written one by one is put together as far as it goes together."""
+    several = list(written)
+    if _KINDS.issuperset(map(type, several)):
+        return several  # type: ignore[return-value]
     found: list[Columns] = []
-    for kind, group in groupby(written, key=_together):
+    for kind, group in groupby(several, key=_together):
         if kind is None:
             found += group  # type: ignore[arg-type]
             continue
