@@ -17,7 +17,8 @@ from plimsoll.errors import Broken
 from plimsoll.stats.change import BETS, DEPENDENCE_ALLOWANCE, mean_detector
 from plimsoll.stats.dependence import MOST_RHO, PRIOR_BLOCKS, PRIOR_RHO
 from plimsoll.stats.interval import exact_rate
-from plimsoll.stats.sequence import critical_t, lean_weight
+from plimsoll.stats.onset import SHARE, part, starts
+from plimsoll.stats.sequence import START, critical_t, lean_weight
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -61,6 +62,24 @@ def moments(xs: Floats) -> Moments:
     )
 
 
+def all_moments(xs: Floats) -> Moments:
+    """The same of all values alone: the last of ``moments``."""
+    n = xs.shape[-1]
+    mean = xs.mean(-1, keepdims=True)
+    centred = xs - mean
+    second = np.maximum((centred**2).mean(-1, keepdims=True), 1e-100)
+    plain = (centred[..., 1:] * centred[..., :-1]).sum(-1, keepdims=True) / (n * second)
+    rho = np.clip(plain + (1 + 3 * plain) / n, -1, 1)
+    believed = np.clip((PRIOR_BLOCKS * PRIOR_RHO + n * rho) / (PRIOR_BLOCKS + n), 0.0, MOST_RHO)
+    return Moments(
+        n=np.array([n]),
+        mean=mean,
+        error=np.sqrt(second / (n - 1)),
+        skewness=(centred**3).mean(-1, keepdims=True) / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2),
+        widening=np.sqrt((1 + believed) / (1 - believed)),
+    )
+
+
 def sequence_bound(m: Moments, sign: int, alpha: float, planned: int = 20) -> Floats:
     """``mean_sequence``'s upper (sign 1) or lower (−1) bound."""
     critical = np.array([critical_t(int(n), alpha, planned) for n in m.n])
@@ -89,8 +108,35 @@ def first(hit: Bools) -> NDArray[np.int64]:
     return np.where(hit.any(-1), hit.argmax(-1) + 1, 10 * LONGEST)
 
 
-def ended(failing: Bools, passing: Bools) -> Ends:
-    """Walk the plan: shadow until it passes or its deadline, then canary; a fail in between takes it out."""
+def fails(xs: Floats, alpha: float, *, planned: int = 20, truth: Floats | None = None) -> tuple[Bools, Bools]:
+    """At which blocks each stream fails, from its beginning or since a later start (``stats.onset``), and at which it does so
+    by blocks whose ``truth`` is within the margin (on average; without ``truth``, all are)."""
+    length = xs.shape[-1]
+    failing, wrongly = (np.zeros(xs.shape, dtype=bool) for _ in range(2))
+    for j in range(max(1, length // START)):
+        begin, share = j * START, SHARE * part(j) if j else 1.0 - SHARE
+        low = sequence_bound(moments(xs[..., begin:]), -1, share * alpha, planned) > 0
+        looked = np.array([not j or j in dict(starts(n // START)) for n in range(begin + 1, length + 1)])
+        found = low & looked
+        failing[..., begin:] |= found
+        if truth is None:
+            wrongly[..., begin:] |= found
+        else:
+            wrongly[..., begin:] |= found & (truth[..., begin:].cumsum(-1) <= 0)
+    return failing, wrongly
+
+
+def fails_now(xs: Floats, alpha: float) -> Bools:
+    """Whether each stream fails at its last block, all of it being known anew."""
+    found = sequence_bound(all_moments(xs), -1, (1.0 - SHARE) * alpha)[..., -1] > 0
+    for j, share in starts(xs.shape[-1] // START):
+        found |= sequence_bound(all_moments(xs[..., j * START :]), -1, share * alpha)[..., -1] > 0
+    return np.asarray(found)
+
+
+def ended(failing: Bools, passing: Bools, *, wrongly: tuple[Bools, Bools] | None = None) -> Ends:
+    """Walk the plan: shadow until it passes or its deadline, then canary; a fail in between takes it out. ``wrongly``: the
+    blocks at which failing and passing are wrong; without it all ends count."""
     block = np.arange(1, failing.shape[-1] + 1)
     shadow = first(passing & (block >= SHADOW))
     in_canary = shadow <= DEADLINE
@@ -99,6 +145,10 @@ def ended(failing: Bools, passing: Bools) -> Ends:
     end = np.where(goes_live, live, np.where(in_canary, shadow + DEADLINE, DEADLINE))
     out = first(failing) <= end
     reached = goes_live & ~out
+    if wrongly is not None:
+        at, then = (np.minimum(x, failing.shape[-1])[:, None] - 1 for x in (first(failing), live))
+        out = out & np.take_along_axis(wrongly[0], at, 1)[:, 0]
+        reached = reached & np.take_along_axis(wrongly[1], then, 1)[:, 0]
     return Ends(
         rolled_back=int(out.sum()),
         live=int(reached.sum()),

@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from benchmarks.bounds import Bools, Floats, first, moments, sequence_bound, upper
+from benchmarks.bounds import Bools, Floats, fails, first, moments, sequence_bound, upper
+from benchmarks.levels import above, convicted
 from benchmarks.table import Row, at_most
 from plimsoll.errors import Broken
 from plimsoll.kernel.requirement import Requirement, no_worse
 from plimsoll.kernel.requirement import at_most as requires_at_most
 from plimsoll.kernel.verdict import Block, Count, Evidence, Policy, Ruling, judge
-from plimsoll.stats.betting import ODDS
+from plimsoll.stats.onset import SHARE
 
 ALPHA, POWER = 0.05, 0.95
 RATES = (20, 200)
@@ -60,7 +61,7 @@ class Fault:
 def run() -> list[Row]:
     """About two minutes."""
     rng = np.random.default_rng(20260402)
-    return [row for fault in faults() for rate in RATES for row in _rows(rng, fault, rate)]
+    return [*(row for fault in faults() for rate in RATES for row in _rows(rng, fault, rate)), *_onsets(rng)]
 
 
 # ── faults ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,19 +192,14 @@ def simulate(rng: np.random.Generator, fault: Fault, rate: int, *, broken: bool,
 
 
 def _convicted(fault: Fault, xs: Floats, rate: int) -> Bools:
-    """Whether the canary is convicted, at each second's look."""
+    """Whether the canary is convicted, at each second's look: of a rate, within its first block."""
     if fault.limit is not None:
-        hits = xs.cumsum(1)[:, rate - 1 :: rate]
-        n = rate * np.arange(1, hits.shape[1] + 1)
-        weight = sum(part for _, part in ODDS)
-        capital = np.logaddexp.reduce(
-            [math.log(w / weight) + hits * math.log(m) - n * math.log1p((m - 1) * fault.limit) for m, w in ODDS]
-        )
-        return np.asarray(capital >= math.log(1 / ALPHA))
-    means = xs.reshape(len(xs), -1, PER_BLOCK).mean(-1)
-    low = sequence_bound(moments(means), -1, ALPHA, planned=POLICY.planned_blocks)
+        hits = xs.cumsum(1)[:, rate - 1 :: rate].astype(np.int64)
+        each = (above(hits[:, i, None], np.array([rate * (i + 1)]), fault.limit) for i in range(hits.shape[1]))
+        return np.stack(list(each), axis=1) >= -math.log((1.0 - SHARE) * ALPHA)
+    means = xs.reshape(len(xs), -1, PER_BLOCK).mean(-1) - fault.requirement.limit
     looks = rate // PER_BLOCK
-    return np.asarray(low[:, looks - 1 :: looks] > fault.requirement.limit)
+    return fails(means, ALPHA, planned=POLICY.planned_blocks)[0][:, looks - 1 :: looks]
 
 
 def _check(fault: Fault, xs: Floats, rate: int, hits: Bools) -> None:
@@ -262,3 +258,64 @@ def _rows(rng: np.random.Generator, fault: Fault, rate: int) -> list[Row]:
 
 def _said(events: float) -> str:
     return f"{events:,.0f}" if events < _NEVER else "mostly never"
+
+
+# ── after a clean shadow ─────────────────────────────────────────────────────────────────────────────────────────────
+
+SHADOW_DAYS, CANARY_DAYS, A_DAY = 10, 30, 960
+
+
+def _onsets(rng: np.random.Generator) -> list[Row]:
+    """A fault that begins with the canary. The peer is one sequence that runs through both stages, with all of the error."""
+    rate = _days_until_caught(rng)
+    short = _blocks_until_caught(rng, clean=300, after=200, planned=POLICY.planned_blocks)
+    days = _blocks_until_caught(rng, clean=20, after=60, planned=Policy().planned_blocks)
+    return [
+        _onset("error rate 0.3 % → 2 % after 10 clean days of 960 events", rate, "days"),
+        _onset("worse by 1.5 sd of a block after 300 clean short blocks", short, "blocks"),
+        _onset("worse by 1.5 sd of a block after 20 clean days", days, "days"),
+    ]
+
+
+def _onset(what: str, caught: tuple[NDArray[np.int64], NDArray[np.int64]], unit: str) -> Row:
+    ours, through = (float(np.median(days)) for days in caught)
+    late = [float(np.quantile(days, 0.9)) for days in caught]
+    return at_most(
+        f"{what}: caught after",
+        ours,
+        through,
+        unit,
+        peer="one sequence through both",
+        peer_value=through,
+        note=f"90 % point {late[0]:.0f} ({late[1]:.0f})",
+    )
+
+
+def _days_until_caught(rng: np.random.Generator, runs: int = RUNS) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    chance = np.repeat([0.6 * GOOD_RATE, BAD_RATE], [SHADOW_DAYS, CANARY_DAYS])
+    hits, n = rng.binomial(A_DAY, chance, (runs, chance.size)), np.full(chance.size, A_DAY)
+    looks = range(SHADOW_DAYS + 1, chance.size + 1)
+    found = np.stack([convicted(hits[:, :d], n[:d], GOOD_RATE, ALPHA, hits[:, :d] / A_DAY)[0] for d in looks], 1)
+    through = np.stack([above(hits[:, :d], n[:d], GOOD_RATE) >= -math.log(ALPHA) for d in looks], 1)
+    _check_days(hits[:CHECKED], found[:CHECKED])
+    return first(found), first(through)
+
+
+def _check_days(hits: NDArray[np.int64], found: Bools) -> None:
+    """The shipped verdict on the day that convicts, and on the one before."""
+    requirement = requires_at_most("error_rate", GOOD_RATE)
+    for days, hit in zip(hits.tolist(), found, strict=True):
+        for at in {max(0, int(hit.argmax()) - 1), int(hit.argmax())}:
+            counts = tuple(Count(f"{i:02}", h, A_DAY) for i, h in enumerate(days[: SHADOW_DAYS + 1 + at]))
+            e = Evidence(requirement=requirement, release="new", source="canary", counts=counts)
+            if (judge([e], POLICY, _NOW).ruling is Ruling.FAIL) != bool(hit[at]):
+                raise Broken(f"the benchmark convicts on day {hit.argmax()} of {days}, the kernel does not")
+
+
+def _blocks_until_caught(
+    rng: np.random.Generator, *, clean: int, after: int, planned: int, runs: int = RUNS // 4
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    xs = np.repeat([-0.5, 1.0], [clean, after]) + rng.standard_normal((runs, clean + after))
+    found = fails(xs, ALPHA, planned=planned)[0][:, clean:]
+    through = sequence_bound(moments(xs), -1, ALPHA, planned=planned)[:, clean:] > 0
+    return first(found), first(through)

@@ -17,28 +17,32 @@ Verdicts are computed for all streams at once in NumPy; the first rows check tha
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
 from benchmarks.bounds import (
     ALPHA,
     LONGEST,
+    Bools,
     Ends,
     Floats,
     alarms,
     check_alarms,
     ended,
+    fails,
     first,
     moments,
     sequence_bound,
     t_bound,
     upper,
 )
+from benchmarks.levels import convicted
 from benchmarks.streams import Draw, days, gaussian, skewed, storms, turned
 from benchmarks.table import Row, at_least, at_most
 from plimsoll.errors import Broken
-from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.sequence import START, mean_sequence
 
 ROLLOUTS = 10_000
@@ -82,11 +86,12 @@ def simulate(
         shared = days(rng, draw, (BATCH, 1, LONGEST), rho)
         own = days(rng, draw, (BATCH, requirements, LONGEST), rho)
         mixed = math.sqrt(0.6) * shared + math.sqrt(0.4) * own if requirements > 1 else own
-        m = moments(sd * mixed - gap)
-        for ends, bound in ((ours, sequence_bound), (theirs, t_bound)):
-            failing = np.any(bound(m, -1, ALPHA / requirements) > 0, axis=1)
+        xs = sd * mixed - gap
+        m, alpha = moments(xs), ALPHA / requirements
+        failing = {"ours": fails(xs, alpha)[0], "theirs": t_bound(m, -1, alpha) > 0}
+        for name, ends, bound in (("ours", ours, sequence_bound), ("theirs", theirs, t_bound)):
             passing = np.all(bound(m, 1, ALPHA) <= 0, axis=1)
-            ends.append(ended(np.asarray(failing), np.asarray(passing)))
+            ends.append(ended(np.any(failing[name], axis=1), np.asarray(passing)))
     return _together(ours), _together(theirs)
 
 
@@ -174,29 +179,28 @@ def _published(rng: np.random.Generator) -> list[Row]:
 def _rates(rng: np.random.Generator) -> Row:
     """An error rate at exactly its limit, looked at hourly for 20 days: false convictions."""
     limit, hours, events, runs = 0.005, 480, 40, ROLLOUTS
-    hits = rng.binomial(events, limit, (runs, hours)).cumsum(1)
-    n = events * np.arange(1, hours + 1)
-    convicts = np.array([_fewest(int(k), limit) for k in n])
+    each = rng.binomial(events, limit, (runs, hours))
+    hits, n = each.cumsum(1), events * np.arange(1, hours + 1)
     naive = scipy_stats.binom.isf(ALPHA, n, limit) + 1  # a binomial test at every look
-    ours, theirs = (int((hits >= bound).any(1).sum()) for bound in (convicts, naive))
     return at_most(
         "error rate exactly at its limit, hourly looks: false rollbacks",
-        upper(ours),
+        upper(int(_by_day(each, events, limit).sum())),
         PROMISE,
         "%",
         peer="exact binomial test at every look",
-        peer_value=upper(theirs),
+        peer_value=upper(int((hits >= naive).any(1).sum())),
     )
 
 
-def _fewest(n: int, limit: float) -> int:
-    """The fewest hits among n events that convict, by the shipped function."""
-    low, high = int(n * limit), n
-    while high - low > 1:
-        middle = (low + high) // 2
-        convicted = rate_sequence(middle, n, alpha_low=ALPHA, alpha_high=ALPHA).low > limit
-        low, high = (low, middle) if convicted else (middle, high)
-    return high
+def _by_day(each: NDArray[np.int64], events: int, limit: float) -> Bools:
+    """Whether a rollout is convicted at any hour; its blocks are days."""
+    failed = np.zeros(len(each), dtype=bool)
+    days = each.reshape(len(each), -1, 24).cumsum(-1)
+    for day, hour in product(range(days.shape[1]), range(24)):
+        now = np.concatenate([days[:, :day, -1], days[:, day, hour, None]], axis=1)
+        n = events * np.array([24] * day + [hour + 1])
+        failed |= convicted(now, n, limit, ALPHA, np.full(now.shape, limit))[0]
+    return failed
 
 
 # ── live ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

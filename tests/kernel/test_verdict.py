@@ -6,7 +6,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -82,6 +82,7 @@ def test_a_verdict_combines_its_findings_and_gives_their_reasons(found: list[Evi
     assert list(verdict.reasons) == [f.reason for f in verdict.findings if f.ruling is verdict.ruling]
 
 
+@settings(deadline=None)
 @given(st.lists(heard, max_size=4))
 def test_a_verdict_can_be_replayed_from_what_was_written(found: list[Evidence]) -> None:
     """The evidence comes back from JSON as it was, and gives the same verdict, to the digit."""
@@ -272,6 +273,64 @@ def test_a_slice_is_named_in_its_reason() -> None:
     finding = find(replace(measured(about(0.5)), slice="origin=JFK"), POLICY, fail_alpha=0.05)
     assert finding.reason.startswith("origin=JFK: log_loss no worse than the champion by 0.02: does not hold")
     assert finding.operational is False
+
+
+# ── since when ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_fault_that_begins_late_is_not_diluted() -> None:
+    """Forty good days, then a fortnight of bad ones, and all of them together look too dependent to be judged: it fails since
+    then, on those days alone, and is good without them."""
+    good, bad = about(-0.3, 40), about(0.3, 14)
+    finding = find(measured(good + bad), POLICY, fail_alpha=0.05)
+    assert finding.ruling is FAIL and finding.blocks == 14
+    assert finding.reason.endswith("since 2013-02-41")
+    assert finding.low is not None and finding.estimate is not None and 0.02 < finding.low < finding.estimate
+    assert ruling(measured(good)) is PASS
+
+
+def test_a_gate_looks_once_and_asks_for_no_onset() -> None:
+    """Its blocks are one sample, chosen beforehand."""
+    scattered = [-0.3 + 0.5 * ((3 * i) % 7 - 3) / 3 for i in range(40)] + [0.1] * 10
+    assert (
+        ruling(measured(scattered, "gate")) is ruling(measured(scattered)) is PASS
+    )  # ten equal blocks are no constant
+    assert ruling(measured(about(-0.3, 40) + about(0.3, 14), "gate")) is not FAIL
+
+
+@given(st.lists(st.floats(-0.3, 0.3), min_size=10, max_size=60))
+def test_later_starts_only_ever_fail(means: list[float]) -> None:
+    """Who passes by the whole sequence, and fails by none, passes; the bounds of a pass are those of all blocks."""
+    finding = find(measured(means), POLICY, fail_alpha=0.05)
+    if finding.ruling is not FAIL:
+        assert finding.blocks == len(means) and "since" not in finding.reason
+
+
+def days(*hits: int, n: int = 1_000) -> Evidence:
+    """An error rate, day by day."""
+    counted = tuple(Count(f"2013-02-{i + 1:02}T00…2013-02-{i + 1:02}T23", h, n) for i, h in enumerate(hits))
+    return replace(evidence("good", ERRORS, source="canary"), counts=counted)
+
+
+def test_errors_that_begin_in_the_canary_are_not_diluted_by_a_clean_shadow() -> None:
+    """Three weeks without any, then a tenth of the answers: it fails since the day on which they began."""
+    finding = find(days(*[0] * 21, 100), POLICY, fail_alpha=0.05)
+    assert finding.ruling is FAIL and finding.reason.endswith("since 2013-02-22T00")
+    assert (finding.estimate, finding.events) == (0.1, 1_000)
+
+
+def test_a_bad_day_among_days_that_move_takes_nobody_back() -> None:
+    """A rate at its limit on average, which doubles on one day in four: three weeks of it are neither shown nor convicted."""
+    assert ruling(days(*[10, 14, 12, 44] * 5)) is INCONCLUSIVE
+
+
+def test_a_compared_rate_that_becomes_worse_is_found_since_then() -> None:
+    """The champion's blocks begin with it."""
+    names = [f"2013-02-{i + 1:02}" for i in range(15)]
+    ours = tuple(Count(name, 0 if i < 12 else 400, 2_000) for i, name in enumerate(names))
+    theirs = tuple(Count(name, 20, 2_000) for name in names)
+    finding = find(replace(rates(0, 1, (0, 1)), counts=ours, against=theirs), POLICY, fail_alpha=0.01)
+    assert finding.ruling is FAIL
 
 
 # ── live ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -86,18 +86,20 @@ def test_a_level_is_measured_without_a_comparator() -> None:
 
 
 def test_machinery_is_counted_up_to_now() -> None:
-    """Errors wait for no label: one row of totals over all hours, the running one included."""
+    """Errors wait for no label: a row for each day, the running one included."""
     errors, slow = trial(ERRORS, SLOW, records=days(2, lambda i, y: {FALLBACK: 0.5, "r1": None}), until=T0 + 2 * DAY)
-    (count,) = errors.counts
-    assert (count.hits, count.n) == (48, 48) and not errors.blocks
-    assert (slow.counts[0].hits, slow.counts[0].n) == (0, 48)
+    assert [(c.name, c.hits, c.n) for c in errors.counts] == [
+        ("2025-03-01T00…2025-03-01T23", 24, 24),
+        ("2025-03-02T00…2025-03-02T23", 24, 24),
+    ]
+    assert not errors.blocks and [(c.hits, c.n) for c in slow.counts] == [(0, 24), (0, 24)]
 
 
 def test_compared_errors_are_counted_for_both() -> None:
     """The candidate's and the champion's, of the same hours."""
     compared = no_worse("error_rate", margin=0.01, than="champion")
     (found,) = trial(compared, records=days(2, lambda i, y: {FALLBACK: 0.5, "r1": None}), until=T0 + 2 * DAY)
-    assert [(c.hits, c.n) for c in (*found.counts, *found.against)] == [(48, 48), (0, 48)]
+    assert [(c.hits, c.n) for c in (*found.counts, *found.against)] == [(24, 24), (24, 24), (0, 24), (0, 24)]
     assert found.comparator == FALLBACK
 
 

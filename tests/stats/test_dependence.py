@@ -2,10 +2,12 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.stats.dependence import inflation, lag1
+from plimsoll.stats.interval import t_interval
 
 
 def walk(rng: random.Random, n: int, rho: float) -> list[float]:
@@ -40,6 +42,23 @@ def test_strong_dependence_is_a_problem() -> None:
     """Hours declared as blocks of a daily cycle are no blocks, and the text says what to do."""
     factor, problem = inflation(walk(random.Random(3), 200, 0.9))
     assert factor == 3.0 and "declare longer blocks" in problem
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=60))
+def test_doubt_only_ever_widens(xs: list[float]) -> None:
+    """And less the more blocks there are."""
+    assert 1.0 <= inflation(xs)[0] <= inflation(xs, doubt=0.5)[0] <= 3.0
+    calm = [(7 * i) % 5 - 2.0 for i in range(200)]
+    few, many = (inflation(calm[:n], doubt=0.5)[0] / inflation(calm[:n])[0] for n in (10, 200))
+    assert few > many > 1.0
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_one_look_covers_where_neighbours_resemble_each_other(n: int) -> None:
+    """An autocorrelation of 0.3, which so few blocks cannot tell from none: at most two points below 95 %, and luck."""
+    rng, runs = random.Random(5), 3_000
+    found = [t_interval(walk(rng, n, 0.3), alpha_low=0.025, alpha_high=0.025) for _ in range(runs)]
+    assert sum(i.low <= 0 <= i.high for i in found) / runs >= 0.93 - 2.6 * (0.93 * 0.07 / runs) ** 0.5
 
 
 def test_constants_and_crumbs_have_no_autocorrelation() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as ss
 
 from plimsoll.errors import UsageError
-from plimsoll.stats.dependence import inflation
+from plimsoll.stats.dependence import ONE_LOOK, inflation
 from plimsoll.stats.interval import exact_rate, t_interval
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=40)
@@ -26,7 +26,10 @@ def test_t_interval_is_scipys_widened(xs: list[float]) -> None:
     if df < 1:
         assert math.isinf(found.low) and math.isinf(found.high)
         return
-    mean, half = sum(xs) / len(xs), float(ss.t.ppf(0.975, df) * ss.sem(xs)) * math.sqrt(inflation(xs)[0])
+    mean, half = (
+        sum(xs) / len(xs),
+        float(ss.t.ppf(0.975, df) * ss.sem(xs)) * math.sqrt(inflation(xs, doubt=ONE_LOOK)[0]),
+    )
     assert found.low <= mean - half + 1e-9 and found.high >= mean + half - 1e-9
     assert mean - found.low == pytest.approx(half, rel=1e-6) or found.high - mean == pytest.approx(half, rel=1e-6)
 
@@ -73,7 +76,7 @@ def test_a_lean_moves_only_its_own_bound() -> None:
     """Rare bad days move the upper bound out; the lower stays Student's."""
     xs = [0.0, 0.1, -0.1, 0.05, -0.05, 0.02, 3.0, 0.0, -0.02, 0.03]
     found = t_interval(xs, alpha_low=0.05, alpha_high=0.05)
-    half = float(ss.t.ppf(0.95, 9) * ss.sem(xs)) * math.sqrt(inflation(xs)[0])
+    half = float(ss.t.ppf(0.95, 9) * ss.sem(xs)) * math.sqrt(inflation(xs, doubt=ONE_LOOK)[0])
     assert found.estimate - found.low == pytest.approx(half)
     assert found.high - found.estimate > 1.2 * half
 

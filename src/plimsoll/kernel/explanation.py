@@ -25,7 +25,6 @@ from plimsoll.stats.planner import first_shown
 from plimsoll.stats.sequence import START
 
 MOST_BLOCKS = 400
-MOST_EVENTS = 100_000_000
 """Beyond these nobody waits: the question is too fine for this traffic."""
 FEWEST_BLOCKS = 4
 """Fewer say nothing about how blocks spread."""
@@ -108,7 +107,7 @@ def _more(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -
         return find(_grown(e, n), policy, fail_alpha=fail_alpha, minimum_blocks=minimum_blocks).ruling
 
     decided = (Ruling.PASS, Ruling.FAIL)
-    n = first_shown(lambda n: ruling(n) in decided, MOST_BLOCKS if e.blocks else MOST_EVENTS)
+    n = first_shown(lambda n: ruling(n) in decided, MOST_BLOCKS if e.blocks else _most_events(e))
     if n is None:
         return None
     towards: Literal["pass", "fail"] = "pass" if ruling(n) is Ruling.PASS else "fail"
@@ -120,16 +119,27 @@ def _more(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -
     return More(towards=towards, blocks=None, events=n, hours=hours and round(n * hours / e.events, 1))
 
 
+def _most_events(e: Evidence) -> int:
+    """What MOST_BLOCKS blocks like those so far have."""
+    return math.ceil(MOST_BLOCKS * e.events / len(e.counts))
+
+
 def _grown(e: Evidence, n: int) -> Evidence:
     """``e`` with ``n`` more blocks, as if those so far came again; with ``n`` more events, where it counts."""
     if e.blocks:
         return msgspec.structs.replace(e, blocks=tuple(islice(cycle(e.blocks), len(e.blocks) + n)))
-    return msgspec.structs.replace(e, counts=_more_counts(e.counts, n), against=_more_counts(e.against, n))
+    more = n * len(e.counts) / e.events
+    return msgspec.structs.replace(e, counts=_more_counts(e.counts, more), against=_more_counts(e.against, more))
 
 
-def _more_counts(counts: Sequence[Count], n: int) -> tuple[Count, ...]:
-    hits, events = sum(c.hits for c in counts), sum(c.n for c in counts)
-    return (Count("", hits + round(n * hits / events), events + n),) if events else ()
+def _more_counts(counts: Sequence[Count], blocks: float) -> tuple[Count, ...]:
+    """With so many ``blocks`` more; what is left after the last whole one is as they all are."""
+    if not counts:
+        return ()
+    whole = int(blocks)
+    left = (blocks - whole) / len(counts)
+    hits, n = (round(left * sum(column)) for column in ([c.hits for c in counts], [c.n for c in counts]))
+    return (*islice(cycle(counts), len(counts) + whole), Count("", min(hits, n), n))
 
 
 def _hours_of_a_block(names: Sequence[str]) -> float | None:
@@ -239,7 +249,7 @@ def _wanted(e: Evidence, more: More | None, least: int) -> str:
     if 0 < len(e.blocks) < FEWEST_BLOCKS:
         return f"{_blocks(len(e.blocks))} cannot tell how many it takes; at least {least}."
     if more is None:
-        many = f"{MOST_BLOCKS} more blocks" if e.blocks else f"{MOST_EVENTS:,} more events"
+        many = f"{MOST_BLOCKS} more blocks" if e.blocks else f"{_most_events(e):,} more events"
         return f"Even {many} like those so far would not decide it: what was seen lies too close to the limit."
     amount = _blocks(more.blocks, "more ") if more.blocks is not None else f"{more.events:,} more events"
     beside = [f"{more.events:,} events"] if more.blocks is not None else []

@@ -10,6 +10,9 @@ version     what is known to differ
             (it is read off the rollout, where the line has one)
 1 to 3      a gate's bounds of fewer than ten blocks were narrower than what seven skewed ones cover
 1 to 4      rows that fail a behaviour were judged by Student's t, which said of blocks without one that none ever will
+1 to 5      a rollout's rate was one row of totals, whose events were taken as independent; and all of the error of failing went
+            to the sequence that begins with the evidence, none to later starts. A gate's bounds believed the estimate of how much
+            neighbouring blocks resemble each other, without its error
 =========== ==========================================================================================================
 """
 

@@ -8,7 +8,7 @@ source          comparisons, quality           rates (errors, slow answers)
 =============== ============================== ==================================
 gate            Student's t over blocks        Clopper-Pearson; of rows that fail a behaviour, at
                                                as many events as the blocks are worth
-shadow, canary  anytime-valid sequence         anytime-valid bets
+shadow, canary  anytime-valid sequence         anytime-valid bets, levels that move
 live            e-detector, promised run length e-detector, promised run length
 =============== ============================== ==================================
 
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -34,15 +34,16 @@ import msgspec
 
 from plimsoll.kernel.digest import digest, rounded
 from plimsoll.kernel.requirement import Requirement
-from plimsoll.stats.betting import rate_sequence
 from plimsoll.stats.change import mean_detector, rate_detector
 from plimsoll.stats.clustered_rate import clustered_rate
 from plimsoll.stats.interval import Interval, exact_rate, t_interval
 from plimsoll.stats.metrics import known_by_id
-from plimsoll.stats.sequence import mean_sequence
+from plimsoll.stats.moving_rate import log_evidence_above, moving_rate
+from plimsoll.stats.onset import SHARE, starts
+from plimsoll.stats.sequence import START, mean_sequence
 from plimsoll.stats.two_rates import Arm, difference_sequence
 
-KERNEL_VERSION = 5
+KERNEL_VERSION = 6
 """Written into every verdict: another version replays with its differences shown."""
 
 Source = Literal["gate", "shadow", "canary", "live"]
@@ -70,7 +71,8 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):
-    """``hits`` (errors, answers over the limit) among ``n`` events of one time bucket."""
+    """``hits`` (errors, answers over the limit) among ``n`` events of one time bucket. For a lease, an hour. For a rollout, a
+    block, since a rate's level moves from block to block; the last may still be open. In order of time."""
 
     name: str
     hits: int
@@ -256,6 +258,16 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
         return _finding(e, Ruling.INCONCLUSIVE, e.waits_for or f"{e.requirement}: no evidence yet")
     if e.source == "live":
         return _live(e, policy, fail_alpha)
+    if e.source == "gate" or e.arms:  # one look; and of who is in which arm no block has its part for good
+        return _from_the_beginning(e, policy, fail_alpha, minimum_blocks)
+    whole = _from_the_beginning(e, policy, (1.0 - SHARE) * fail_alpha, minimum_blocks)
+    return whole if whole.ruling is Ruling.FAIL else next(_failing_since(e, policy, fail_alpha), whole)
+
+
+def _from_the_beginning(
+    e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int, before: Sequence[Count] | None = None
+) -> Finding:
+    """On all that ``e`` has. ``before``: the counts in front of it, where it is a part."""
     if e.counts and e.requirement.compares:
         if not sum(c.n for c in e.against):
             return _finding(e, Ruling.INCONCLUSIVE, f"{e.requirement}: the {e.requirement.than} has not answered yet")
@@ -264,8 +276,36 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
         difference = _difference(e, alpha_low=fail_alpha, alpha_high=policy.alpha)
         return _bounded(e, difference, e.requirement.limit)
     if e.counts:
-        return _bounded(e, _count_interval(e, policy, fail_alpha), _rate_limit(e.requirement))
+        return _bounded(e, _count_interval(e, policy, fail_alpha, before), _rate_limit(e.requirement))
     return _over_blocks(e, policy, fail_alpha, minimum_blocks)
+
+
+def _failing_since(e: Evidence, policy: Policy, fail_alpha: float) -> Iterator[Finding]:
+    """The fails of sequences that begin later than the evidence does, each with its part of the error: what was good before a
+    fault began does not speak for it (``stats.onset``). They never pass anybody."""
+    steps, length = (e.blocks, START) if e.blocks else (e.counts, 1)
+    for j, share in starts(len(steps) // length):
+        alpha, first = share * fail_alpha, j * length
+        since, before = steps[first].name, e.counts[:first]
+        part = msgspec.structs.replace(
+            e,
+            blocks=e.blocks[first:],
+            counts=e.counts[first:],
+            against=tuple(c for c in e.against if c.name >= since),
+        )
+        if e.counts and not e.requirement.compares and not _speaks_against(part, before, alpha):
+            continue
+        found = _from_the_beginning(part, policy, alpha, 0, before)
+        if (
+            found.ruling is Ruling.FAIL and found.low != found.high
+        ):  # a few equal blocks among many are chance, no constant
+            yield _ruled(found, Ruling.FAIL, f"{found.reason} since {since.partition('…')[0]}")
+
+
+def _speaks_against(e: Evidence, before: Sequence[Count], alpha: float) -> bool:
+    """Whether the rate exceeds its limit; to know it costs a twentieth of the bounds."""
+    log = log_evidence_above(_pairs(e.counts), _rate_limit(e.requirement), before=_pairs(before))
+    return log >= -math.log(alpha)
 
 
 def _over_blocks(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) -> Finding:
@@ -374,13 +414,18 @@ def _within(e: Evidence, around: Callable[..., Interval], margin: float, alpha: 
     return _finding(e, ruling, f"{e.requirement}: {word}, {_said(e, inside)}", inside)
 
 
-def _count_interval(e: Evidence, policy: Policy, fail_alpha: float) -> Interval:
+def _count_interval(e: Evidence, policy: Policy, fail_alpha: float, before: Sequence[Count] | None) -> Interval:
     if e.requirement.definition.of == "cases":  # all there are: nothing was sampled
         share = sum(c.hits for c in e.counts) / e.events
         return Interval(share, share, share, "every case", e.events)
-    bounds = exact_rate if e.source == "gate" else rate_sequence
-    hits, n = sum(c.hits for c in e.counts), sum(c.n for c in e.counts)
-    return bounds(hits, n, alpha_low=fail_alpha, alpha_high=policy.alpha)
+    if e.source == "gate":
+        return exact_rate(sum(c.hits for c in e.counts), e.events, alpha_low=fail_alpha, alpha_high=policy.alpha)
+    known = None if before is None else _pairs(before)
+    return moving_rate(_pairs(e.counts), alpha_low=fail_alpha, alpha_high=policy.alpha, before=known)
+
+
+def _pairs(counts: Sequence[Count]) -> list[tuple[int, int]]:
+    return [(c.hits, c.n) for c in counts]
 
 
 def _difference(e: Evidence, *, alpha_low: float, alpha_high: float) -> Interval:

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 from msgspec.structs import replace
 
 from plimsoll.errors import UsageError
 from plimsoll.evaluation import blockwise, rowset
+from plimsoll.kernel.block import began
 from plimsoll.kernel.case import Observation, Terms, carry_key
 from plimsoll.kernel.lease import Lease
 from plimsoll.kernel.records import FALLBACK
@@ -21,7 +23,7 @@ from plimsoll.kernel.verdict import Block, Count, Evidence, Ruling, Source, find
 from plimsoll.operations import arms
 from plimsoll.operations.closed import ClosedBlock
 from plimsoll.operations.exposure import ExposureWatch
-from plimsoll.operations.hours import hour_of
+from plimsoll.operations.hours import HOUR, hour_of
 from plimsoll.operations.skew import SkewWatch
 from plimsoll.operations.tally import Tally
 from plimsoll.stats.metric import Metric
@@ -31,6 +33,7 @@ RECENT_BLOCKS = 14
 RETRAIN_BLOCKS = 28
 """The window on which the retrain requirements are measured."""
 MINIMUM_SLICE_EVENTS = 200
+DAY = timedelta(days=1)
 
 
 class Observer:
@@ -110,16 +113,15 @@ class Observer:
         for requirement in requires:
             comparator = self._named(requirement, champion, champion)
             if requirement.by_hour:
-                before = hour_of(since - timedelta(hours=1))
-                counted = partial(self.tally.counts, requirement, after=before, until=hour_of(now))
+                counted = partial(self._by_block, requirement, since=since, until=hour_of(now))
                 found.append(
                     Evidence(
                         requirement=requirement,
                         release=release,
                         source=source,
                         comparator=comparator,
-                        counts=_summed(counted(release)),
-                        against=_summed(counted(comparator)) if comparator else (),
+                        counts=counted(release),
+                        against=counted(comparator) if comparator else (),
                         problems=problems,
                         waits_for=f"{requirement}: no answers yet",
                     )
@@ -301,11 +303,15 @@ class Observer:
         return frozenset(found)
 
     def _fails_too(self, e: Evidence, other: str) -> bool:
-        first, last = e.counts[0].name, e.counts[-1].name.rpartition("…")[2]
-        before = hour_of(datetime.fromisoformat(f"{first.partition('…')[0]}:00") - timedelta(hours=1))
-        counts = self.tally.counts(e.requirement, other, after=before, until=last)
-        twin = Evidence(requirement=e.requirement, release=other, source="shadow", counts=_summed(counts))
+        since = datetime.fromisoformat(f"{e.counts[0].name.partition('…')[0]}:00")
+        counts = self._by_block(e.requirement, other, since=since, until=e.counts[-1].name.rpartition("…")[2])
+        twin = Evidence(requirement=e.requirement, release=other, source="shadow", counts=counts)
         return find(twin, self.terms.policy, fail_alpha=self.terms.policy.alpha).ruling is Ruling.FAIL
+
+    def _by_block(self, requirement: Requirement, release: str, *, since: datetime, until: str) -> tuple[Count, ...]:
+        """Hits and events of each block from ``since`` to the hour ``until``; of each day where a block is no time."""
+        counts = self.tally.counts(requirement, release, after=hour_of(since - HOUR), until=until)
+        return _blocks_of_time(counts, max(HOUR, self.block_length or DAY), hour_of(since))
 
 
 def _against(requirement: Requirement, release: str, other: str) -> Evidence:
@@ -316,8 +322,14 @@ def _carried(e: Evidence, lease: Lease) -> Evidence:
     return replace(e, carry=lease.carry.get(carry_key(e), ()))
 
 
-def _summed(counts: Sequence[Count]) -> tuple[Count, ...]:
-    """One row for all hours: a sequence over a rate needs the totals alone."""
-    if not counts:
-        return ()
-    return (Count(f"{counts[0].name}…{counts[-1].name}", sum(c.hits for c in counts), sum(c.n for c in counts)),)
+def _blocks_of_time(counts: Sequence[Count], length: timedelta, first: str) -> tuple[Count, ...]:
+    """One row for the hours of each block of ``length``, named by its first hour (not before ``first``) and the last seen."""
+
+    def begun(count: Count) -> str:
+        return max(first, hour_of(began(datetime.fromisoformat(f"{count.name}:00+00:00"), length)))
+
+    found = []
+    for name, hours in groupby(counts, begun):
+        there = list(hours)
+        found.append(Count(f"{name}…{there[-1].name}", sum(c.hits for c in there), sum(c.n for c in there)))
+    return tuple(found)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from plimsoll.errors import UsageError
+from plimsoll.stats.dependence import ONE_LOOK
 from plimsoll.stats.special import beta_quantile, t_quantile
 from plimsoll.stats.summary import Summary, summarise
 
@@ -50,7 +51,7 @@ def t_interval(values: Sequence[float], *, alpha_low: float, alpha_high: float) 
     differ by exactly zero).
     """
     check_alpha(alpha_low=alpha_low, alpha_high=alpha_high)
-    summary = summarise(values)
+    summary = summarise(values, doubt=ONE_LOOK)
     if not summary.usable:
         return settled(summary, "student-t")
     df = summary.n - 1 if summary.n >= FEW else summary.n - 3

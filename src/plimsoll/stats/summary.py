@@ -51,8 +51,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return leaning * (1.0 + 2.0 * critical * critical) / (6.0 * math.sqrt(self.n))
 
 
-def summarise(values: Sequence[float]) -> Summary:
-    """The moments of block values, in their order (which dependence is judged from)."""
+def summarise(values: Sequence[float], *, doubt: float = 0.0) -> Summary:
+    """The moments of block values, in their order (which dependence is judged from; ``doubt`` as in ``inflation``)."""
     n = len(values)
     if n == 0:
         return Summary(mean=math.nan, n=0)
@@ -65,7 +65,7 @@ def summarise(values: Sequence[float]) -> Summary:
         return Summary(mean=mean, n=n, constant=constant)
     centred = [(v - mean) / spread for v in values]
     second = math.fsum(c * c for c in centred)
-    widening, problem = inflation(values)
+    widening, problem = inflation(values, doubt=doubt)
     return Summary(
         mean=mean,
         n=n,
