@@ -6,6 +6,8 @@ A child's audit hook (PEP 578) counts what it does to the file system and kills 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -74,6 +76,37 @@ def test_a_restore_that_is_killed_anywhere_leaves_no_home_or_a_whole_one(tmp_pat
         assert {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()} == names
         assert events_in(home) == ["e0", "e1"] and unfinished(home) is None
     assert refused > 2 * len(names) and whole >= 1
+
+
+def test_a_restore_into_a_volume_that_is_killed_anywhere_is_done_again(tmp_path: Path) -> None:
+    """A container's home cannot be renamed to: half moved in, it is refused, and the next restore makes it whole."""
+    home = tmp_path / "volume"
+    home.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", str(home)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        back_up(make_home(tmp_path / "home"), tmp_path / "b.tar", at=NOON, revision=REVISION, secrets=True)
+        with tarfile.open(tmp_path / "b.tar") as archive:
+            names = set(archive.getnames()) - {"manifest.json"}
+
+        def work(step: int) -> Callable[[], object]:
+            for path in home.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            return lambda: restore(tmp_path / "b.tar", home, revision=REVISION)
+
+        refused = 0
+        for _ in steps(work):
+            if (why := unfinished(home)) is not None:
+                assert "plimsoll restore FILE --home" in why.hint
+                refused += 1
+            if why is not None or not any(home.iterdir()):
+                restore(tmp_path / "b.tar", home, revision=REVISION)
+            assert {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()} == names
+            assert events_in(home) == ["e0", "e1"] and unfinished(home) is None
+        assert refused > 2 * len(names)
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
 
 
 @pytest.mark.parametrize("words", [["status"], ["up"], ["up", "--workers", "2"], ["release"]])

@@ -2,6 +2,9 @@
 
 A restore that was killed leaves no home, and what it had unpacked beside the place. Whoever opened a home there now would
 begin an empty one, and the restore could not be done again: so nobody does (``unfinished``) before it has been.
+
+A home that is a volume of its own (a container's) cannot be renamed to. There the unpacked files lie in a folder of the
+volume until they are checked, and are moved up one by one; while that folder is there the restore is not finished.
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ _ASIDE = ".restoring"
 def unfinished(home: Path) -> Refused | None:
     """Why nothing may be begun at ``home``: a restore to it was killed, or is still going on. None where all is well."""
     aside = _aside(home)
-    if not aside.exists() or (home.exists() and any(home.iterdir())):
+    if not aside.exists() or (aside.parent != home and _entries(home)):
         return None
     return Refused(
         f"a restore of {home} is not finished: there is {aside}, and no home yet",
-        hint=f"plimsoll restore FILE --home {home} begins it again; rm -r {aside} gives it up",
+        hint=f"plimsoll restore FILE --home {home} begins it again; rm -r {_given_up(home, aside)} gives it up",
     )
 
 
@@ -38,30 +41,63 @@ def restore(source: Path, home: Path, *, revision: str) -> Manifest:
     Raises Refused if there is a home already or a newer Plimsoll wrote the archive (``revision``: the newest schema that
     this one knows), Damaged where a byte is not what was backed up (then nothing was made), Unavailable without room.
     """
-    if home.exists() and any(home.iterdir()):
+    aside = _aside(home)
+    if _entries(home) and not (aside.parent == home and aside.exists()):
         raise Refused(
             f"{home} is not empty, and a restore never writes over anything",
             hint=f"restore to another place with --home, or move it away first: mv {home} {home}.old",
         )
-    aside = _aside(home)
-    if aside.exists():
-        shutil.rmtree(aside)
+    _clear(home, aside)
     try:
         make_folder(aside)
         manifest = _checked(source, _extracted(source, aside), revision)
         (aside / MANIFEST).unlink()
         _sync(aside)
-        aside.rename(home)  # an empty folder that is there is replaced by it
-        sync_folder(home.parent)
+        _put_in_place(aside, home)
     except OSError as error:
         raise unavailable("restoring the home", home, error) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        _clear(home, aside)
     return manifest
 
 
 def _aside(home: Path) -> Path:
-    return home.with_name(home.name + _ASIDE)
+    return home / _ASIDE if home.is_mount() else home.with_name(home.name + _ASIDE)
+
+
+def _entries(home: Path) -> list[Path]:
+    """What is in ``home``, but for what a file system puts there itself."""
+    return [path for path in home.iterdir() if path.name != "lost+found"] if home.exists() else []
+
+
+def _given_up(home: Path, aside: Path) -> str:
+    return f"{home}/* {aside}" if aside.parent == home else str(aside)
+
+
+def _clear(home: Path, aside: Path) -> None:
+    """Remove what a restore left that did not come to its end; the folder that says so goes last."""
+    if not aside.exists():
+        return
+    for path in _entries(home) if aside.parent == home else ():
+        if path == aside:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    shutil.rmtree(aside)
+
+
+def _put_in_place(aside: Path, home: Path) -> None:
+    if aside.parent != home:
+        aside.rename(home)  # an empty folder that is there is replaced by it
+        sync_folder(home.parent)
+        return
+    for path in sorted(aside.iterdir()):
+        path.rename(home / path.name)
+    sync_folder(home)
+    aside.rmdir()
+    sync_folder(home)
 
 
 def _sync(folder: Path) -> None:
