@@ -19,7 +19,7 @@ from plimsoll.serving.caching import AnswerCache, RedisAnswers
 
 from ..calling import Channel, infer_request
 from ..conftest import Yard, live, make_yard, parcel, toy
-from ..running import Running, running, tensor
+from ..running import Running, running, tensor, two_parcels
 from .conftest import House, RedisServer
 
 HOUR = timedelta(hours=1)
@@ -72,6 +72,26 @@ def test_each_route_asks_for_its_scope(house: House, yard: Yard) -> None:
             up.call("GET", "/v2/models/parcel-late")[0] == 401 and status("GET", "/v2/models/parcel-late", asks) == 200
         )
         assert up.call_raw("GET", "/metrics")[0] == up.call("GET", "/health/live")[0] == 200
+
+
+def test_a_version_is_asked_by_who_may_load_and_ask(house: House, yard: Yard) -> None:
+    """Over REST and gRPC, wherever they come from; a key that only asks is told what it lacks, and nothing is loaded."""
+    asks = house.issue(scopes=Scopes(actions=("ask",))).credential
+    both = house.issue(scopes=Scopes(actions=("ask", "load"))).credential
+    rows = [yard.release(1.0), yard.release(-2.0)]
+    body = {"inputs": two_parcels()}
+    path = f"/v2/models/parcel-late/versions/{rows[1].digest}/infer"
+    with running(yard, live(rows[0].digest), rows=rows, admission=guarded(house), grpc_port=0) as up:
+        status, said = up.call("POST", path, body, authorization=f"Bearer {asks}")
+        assert (status, "may not load" in said["error"]) == (403, True) and up.counter.versions == [rows[0].digest]
+        assert up.call("POST", path, body, authorization=f"Bearer {both}")[0] == 200
+        channel, asked = Channel(up.server.grpc_address), infer_request(two_parcels(), model_version=rows[1].digest)
+        assert (
+            channel.refused("ModelInfer", asked, metadata=[("authorization", f"Bearer {asks}")])[0]
+            == "PERMISSION_DENIED"
+        )
+        assert channel.call("ModelInfer", asked, metadata=[("authorization", f"Bearer {both}")]).model_name
+        channel.close()
 
 
 def test_a_key_is_rotated_and_revoked_under_load(house: House, yard: Yard) -> None:
