@@ -498,7 +498,7 @@ def _check_requirements(c: Capability) -> None:
         if r.operational and not _countable(c, r):
             raise InvalidDeclaration(
                 f"{c.name}: {r}: {r.metric} is counted over all answers of a release, against a limit; a stage may compare "
-                "error rates with the champion's, and a canary what was shown",
+                "errors and latency with the champion's, and a canary what was shown",
                 hint=f'write at_most("{r.metric}", …), without by=…',
             )
     for together in (c.gate, c.keep, c.retrain, *(s.requires for s in c.rollout)):
@@ -604,7 +604,7 @@ def _requirements(c: Capability) -> tuple[Requirement, ...]:
 def _countable(c: Capability, r: Requirement) -> bool:
     """Whether what is counted can be required so: as a limit, or as a stage's comparison of what every release has."""
     in_a_stage = any(r in s.requires for s in c.rollout) and r not in (*c.gate, *c.keep, *c.retrain)
-    of_both = r.metric == "error_rate" and r.than != "predecessor"
+    of_both = (r.metric == "error_rate" or r.definition.quantile is not None) and r.than != "predecessor"
     of_arms = r.definition.of_shown and r.than == "champion"
     return not r.by and (r.kind == "at_most" or (in_a_stage and r.compares and (of_both or of_arms)))
 

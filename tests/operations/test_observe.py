@@ -13,10 +13,10 @@ from plimsoll.kernel.case import Observation
 from plimsoll.kernel.columns import in_columns
 from plimsoll.kernel.lease import Proof
 from plimsoll.kernel.lifecycle import State
-from plimsoll.kernel.records import FALLBACK
+from plimsoll.kernel.records import FALLBACK, Beside, Event
 from plimsoll.kernel.requirement import at_least, at_most, better, no_worse
 from plimsoll.kernel.rollout import Canary, Deployment, Live, Rollout, Shadow
-from plimsoll.kernel.verdict import Evidence
+from plimsoll.kernel.verdict import Evidence, Policy, Ruling, find
 from plimsoll.operations.exposure import ExposureWatch
 from plimsoll.operations.loop import terms_of
 from plimsoll.operations.observe import RECENT_BLOCKS, Observer
@@ -32,7 +32,7 @@ NO_WORSE = no_worse("log_loss", margin=0.1, than="champion")
 
 def observer(records: Any, until: Any, **options: Any) -> Observer:
     """One that has seen ``records``, looked at ``until``."""
-    tally = Tally(task="binary", maturity=36 * HOUR, limits_ms=[50], columns=["depot"])
+    tally = Tally(task="binary", maturity=36 * HOUR, limits_ms=[50], latencies=True, columns=["depot"])
     tally.read(in_columns(records))
     tally.close(until)
     skew = SkewWatch(lambda *_: np.empty((0, 1), np.float32), lambda release: ["weight"])
@@ -101,6 +101,24 @@ def test_compared_errors_are_counted_for_both() -> None:
     (found,) = trial(compared, records=days(2, lambda i, y: {FALLBACK: 0.5, "r1": None}), until=T0 + 2 * DAY)
     assert [(c.hits, c.n) for c in (*found.counts, *found.against)] == [(24, 24), (24, 24), (0, 24), (0, 24)]
     assert found.comparator == FALLBACK
+
+
+def test_compared_latencies_are_counts_by_edge_for_both() -> None:
+    """From an edge that all answers exceed to one that none does: enough for any quantile, whatever the hours."""
+    compared = no_worse("latency_p95_ms", margin=5, than="champion")
+    took = {FALLBACK: 20.0, "r1": 60.0}
+    records: list[Any] = []
+    for record in days(8, knows("r1")):
+        if isinstance(record, Event):
+            record = replace(record, served=replace(record.served, latency_ms=took[record.served.release]))
+        elif isinstance(record, Beside):
+            record = replace(record, answers=tuple(replace(a, latency_ms=took[a.release]) for a in record.answers))
+        records.append(record)
+    (found,) = trial(compared, records=records, until=T0 + 8 * DAY)
+    assert found.counts[0].hits == found.counts[0].n == 192 and found.counts[-1].hits == 0 and found.events == 192
+    assert 60.0 <= float(found.counts[-1].name) <= 61.2 and 20.0 <= float(found.against[-1].name) <= 20.4
+    convicted = find(found, Policy(), fail_alpha=0.05)
+    assert convicted.ruling is Ruling.FAIL and convicted.estimate == pytest.approx(40.0, abs=1.5)
 
 
 def test_what_is_not_there_yet_says_what_it_waits_for() -> None:

@@ -78,7 +78,7 @@ def explained(verdict: Verdict, evidence: Sequence[Evidence]) -> tuple[Explanati
 def explain(e: Evidence, f: Finding, policy: Policy, *, fail_alpha: float, minimum_blocks: int = 0) -> Explanation:
     """``f``, the finding on ``e``, explained."""
     undecided = f.ruling is Ruling.INCONCLUSIVE and e.source != "live"
-    known = undecided and e.events and not 0 < len(e.blocks) < FEWEST_BLOCKS
+    known = undecided and e.events and not 0 < len(e.blocks) < FEWEST_BLOCKS and not e.requirement.compares_quantiles
     more = _more(e, policy, fail_alpha, minimum_blocks) if known else None
     return Explanation(
         requirement=f.requirement,

@@ -52,6 +52,11 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
         return self.definition.by_hour
 
     @property
+    def compares_quantiles(self) -> bool:
+        """Judged on how many answers took longer than each edge of a grid (``stats.two_quantiles``)."""
+        return self.compares and self.definition.quantile is not None
+
+    @property
     def sign(self) -> int:
         """What a value of the metric is multiplied by so that more is worse. Differences come oriented already."""
         return -1 if self.kind == "at_least" else 1

@@ -41,6 +41,7 @@ from plimsoll.stats.metrics import known_by_id
 from plimsoll.stats.moving_rate import log_evidence_above, moving_rate
 from plimsoll.stats.onset import SHARE, starts
 from plimsoll.stats.sequence import START, mean_sequence
+from plimsoll.stats.two_quantiles import Over, Values, quantile_difference
 from plimsoll.stats.two_rates import Arm, difference_sequence
 
 KERNEL_VERSION = 6
@@ -81,7 +82,8 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """A requirement's metric measured for one release. Either ``blocks`` or ``counts`` is filled; ``against`` are the
-    comparator's counts of the same hours, where a rate is compared.
+    comparator's counts of the same hours, where a rate is compared. Where a quantile is compared, each count is named by an
+    edge in milliseconds, and says how many of all answers took longer.
 
     ``arms`` is not empty where two arms are compared that answered different units (how many: ours, theirs), and ``hidden``
     is then the variance of the blocks' mean that they cannot show: who is in which arm (``stats.two_arms``).
@@ -114,6 +116,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def events(self) -> int:
+        if self.requirement.compares_quantiles:
+            return self.counts[0].n if self.counts else 0
         return sum(b.n for b in self.blocks) or sum(c.n for c in self.counts)
 
 
@@ -258,7 +262,8 @@ def _found(e: Evidence, policy: Policy, fail_alpha: float, minimum_blocks: int) 
         return _finding(e, Ruling.INCONCLUSIVE, e.waits_for or f"{e.requirement}: no evidence yet")
     if e.source == "live":
         return _live(e, policy, fail_alpha)
-    if e.source == "gate" or e.arms:  # one look; and of who is in which arm no block has its part for good
+    if e.source == "gate" or e.arms or e.requirement.compares_quantiles:
+        # one look; of who is in which arm no block has its part for good; and edges are no times
         return _from_the_beginning(e, policy, fail_alpha, minimum_blocks)
     whole = _from_the_beginning(e, policy, (1.0 - SHARE) * fail_alpha, minimum_blocks)
     return whole if whole.ruling is Ruling.FAIL else next(_failing_since(e, policy, fail_alpha), whole)
@@ -271,9 +276,10 @@ def _from_the_beginning(
     if e.counts and e.requirement.compares:
         if not sum(c.n for c in e.against):
             return _finding(e, Ruling.INCONCLUSIVE, f"{e.requirement}: the {e.requirement.than} has not answered yet")
+        between = _of_quantiles if e.requirement.compares_quantiles else _difference
         if e.requirement.kind == "equivalent":
-            return _within(e, partial(_difference, e), e.requirement.limit, policy.alpha, fail_alpha)
-        difference = _difference(e, alpha_low=fail_alpha, alpha_high=policy.alpha)
+            return _within(e, partial(between, e), e.requirement.limit, policy.alpha, fail_alpha)
+        difference = between(e, alpha_low=fail_alpha, alpha_high=policy.alpha)
         return _bounded(e, difference, e.requirement.limit)
     if e.counts:
         return _bounded(e, _count_interval(e, policy, fail_alpha, before), _rate_limit(e.requirement))
@@ -434,6 +440,16 @@ def _difference(e: Evidence, *, alpha_low: float, alpha_high: float) -> Interval
     paired = not e.requirement.definition.of_shown
     ours, theirs = (Arm(sum(c.hits for c in counts), sum(c.n for c in counts)) for counts in (e.counts, e.against))
     return difference_sequence(ours, theirs, alpha_low=alpha_low, alpha_high=alpha_high, paired=paired)
+
+
+def _of_quantiles(e: Evidence, *, alpha_low: float, alpha_high: float) -> Interval:
+    """Of the two quantiles."""
+    quantile = e.requirement.definition.quantile
+    assert quantile is not None
+    ours, theirs = (
+        Values([Over(float(c.name), c.hits) for c in counts], counts[0].n) for counts in (e.counts, e.against)
+    )
+    return quantile_difference(ours, theirs, quantile, alpha_low=alpha_low, alpha_high=alpha_high)
 
 
 def _rate_limit(requirement: Requirement) -> float:

@@ -50,7 +50,8 @@ def tally_of(capability: Capability) -> Tally:
     return Tally(
         task=capability.task.measured_as,
         maturity=capability.maturity,
-        limits_ms=[r.limit for r in capability.watched if r.definition.quantile is not None],
+        limits_ms=[r.limit for r in capability.watched if r.definition.quantile is not None and not r.compares],
+        latencies=any(r.compares_quantiles for r in capability.watched),
         columns=capability.sliced,
         metrics=capability.metrics,
         shown=capability.follows,

@@ -309,8 +309,11 @@ class Observer:
         return find(twin, self.terms.policy, fail_alpha=self.terms.policy.alpha).ruling is Ruling.FAIL
 
     def _by_block(self, requirement: Requirement, release: str, *, since: datetime, until: str) -> tuple[Count, ...]:
-        """Hits and events of each block from ``since`` to the hour ``until``; of each day where a block is no time."""
+        """Hits and events of each block from ``since`` to the hour ``until``; of each day where a block is no time. Where
+        quantiles are compared, of all of them by edge."""
         counts = self.tally.counts(requirement, release, after=hour_of(since - HOUR), until=until)
+        if requirement.compares_quantiles:
+            return counts
         return _blocks_of_time(counts, max(HOUR, self.block_length or DAY), hour_of(since))
 
 

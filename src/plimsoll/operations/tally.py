@@ -66,6 +66,7 @@ class Tally:
         task: str,
         maturity: timedelta,
         limits_ms: Iterable[float] = (),
+        latencies: bool = False,
         columns: Iterable[str] = (),
         metrics: Iterable[Metric] = (),
         shown: Iterable[str] | None = None,
@@ -87,7 +88,7 @@ class Tally:
         self._pick = Picker(self.columns)
         self._actions = Names()
         self._shut: set[str] = set()  # names of closed blocks
-        self._hours = Hours(limits_ms)
+        self._hours = Hours(limits_ms, latencies=latencies)
         self._cache: dict[tuple[Any, ...], dict[str, Block | None]] = {}
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -300,7 +301,10 @@ class Tally:
     # ── evidence ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def counts(self, requirement: Requirement, release: str, *, after: str, until: str) -> tuple[Count, ...]:
-        """Hits and events per hour in (after, until] of an operational requirement; hours as in HOUR."""
+        """Hits and events per hour in (after, until] of an operational requirement; hours as in HOUR. Where quantiles are
+        compared, of all these hours by edge."""
+        if requirement.compares_quantiles:
+            return self._hours.over_edges(release, after=after, until=until)
         what = requirement.metric if requirement.definition.quantile is None else f">{requirement.limit:g}ms"
         hours = self._hours.counts.get((release, what), {})
         seen: list[Count] = []

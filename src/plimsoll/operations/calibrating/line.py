@@ -133,7 +133,7 @@ class Line:
         answers = self._answers[0]
         below = float(np.median([confidence(s) for s in plain(answers)])) if c.task.kind != "regression" else 0.0
         known = self.at.train.X
-        limits = [r.limit for r in c.watched if r.definition.quantile is not None]
+        limits = [r.limit for r in c.watched if r.definition.quantile is not None and not r.compares]
         return Anatomy(
             task=c.task.kind,
             features=self._strongest(),

@@ -70,9 +70,9 @@ def measured(f: Finding, name: NameOf) -> str:
         return reason(f, name)
     definition = known_by_id(f.metric)
     quantile = definition.quantile
-    if quantile is not None:
+    if quantile is not None and not f.comparator:
         return f"{_share(f.estimate)} of its answers took over {f.limit:g} ms (limit {_share(1 - quantile)}){where}"
-    if definition.unit == "share" and definition.operational:
+    if definition.unit == "share" and definition.operational and not f.comparator:
         return f"{metric} {_share(f.estimate)} (limit {_share(f.limit)}){where}"
     if f.comparator:
         limit = f"±{f.limit:g}" if " equivalent to " in f.requirement else _signed(f.limit).rstrip("0")
