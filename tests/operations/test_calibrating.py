@@ -22,6 +22,7 @@ from plimsoll.operations.calibrating.line import TWIN
 from plimsoll.operations.calibrating.mutants import MUTANTS
 from plimsoll.operations.calibrating.page import markdown_of, rows_of, sentences
 from plimsoll.operations.calibrating.running import Plan, Results, calibrate
+from plimsoll.outcome_metric import outcome_rate
 from plimsoll.scaffold import sample_plan, write
 from plimsoll.settings import Settings
 
@@ -143,6 +144,17 @@ def test_too_few_rows_are_refused(orders: Capability, tmp_path: Path) -> None:
         starts(orders, few, 3)
     with pytest.raises(UsageError, match="no mutant"):
         tried(orders, tmp_path, Plan(mutants=("label_flipped",)))
+
+
+def test_what_recorded_rows_cannot_tell_is_refused(orders: Capability, tmp_path: Path) -> None:
+    """Outcomes of other answers say nothing of a mutant's, and a ranking's rows are worth nothing one by one."""
+    returned = outcome_rate(higher_is_better=False)
+    canary = Canary(0.5, blocks=14, requires=(no_worse(returned, margin=0.1, than="champion"),))
+    influencing = orders.variant(
+        influences_outcome=True, metrics=[returned], rollout=[canary, Live()], keep=[at_most("error_rate", 0.01)]
+    )
+    with open_home(Settings(home=tmp_path)) as home, pytest.raises(UsageError, match="turned out as they did"):
+        recorded(influencing, home.yard())
 
 
 def test_every_mutant_is_broken_in_one_way() -> None:

@@ -20,6 +20,8 @@ from rich.console import Console
 from plimsoll.app import open_home
 from plimsoll.capability import Capability, load
 from plimsoll.cli.narration import ending, line, narrating
+from plimsoll.kernel.records import Outcome
+from plimsoll.kernel.requirement import at_least
 from plimsoll.kernel.rollout import Deployment
 from plimsoll.operations import (
     ROUTINE,
@@ -36,6 +38,7 @@ from plimsoll.operations.story.account import Account, account_of
 from plimsoll.operations.story.page import written
 from plimsoll.operations.story.series import traffic
 from plimsoll.operations.story.wording import names_of, plainly, problem, verb
+from plimsoll.outcome_metric import outcome_mean
 from plimsoll.scaffold import sample_plan, write
 from plimsoll.settings import Settings
 from plimsoll.store import SegmentLog
@@ -253,3 +256,25 @@ def test_what_happened_has_one_name_everywhere() -> None:
     assert gates <= set(SIGNS) and gates <= set(STYLES)
     kinds = ("started", "advanced", "live", "confirmed", "held", "held_live", "grace", "safe_answer", "rolled_back")
     assert {verb(kind) for kind in kinds} <= set(STYLES)
+
+
+def test_recorded_outcomes_come_with_the_numbers_that_are_read(capability: Capability, tmp_path: Path) -> None:
+    """Of the columns that requirements name: what an outcome would have been told with."""
+    items = outcome_mean("items", unit="items", between=(0, 50))
+    levels = capability.variant(metrics=[items], retrain=[at_least(items, 1.0)])
+    plan = Rehearsal(start=START, until=on(2), candidates=[])
+    with open_home(Settings(home=tmp_path), clock=VirtualClock(plan.start), notifier=LogNotifier()) as opened:
+        log = SegmentLog(opened.settings.segments, durability="process")
+        rehearse(
+            levels,
+            plan,
+            opened.yard(),
+            VirtualClock(plan.start),
+            log,
+            seed=5,
+            tell=lambda t: None,
+            progress=lambda *a: None,
+        )
+        outcomes = [r for r in log.read()[0] if isinstance(r, Outcome)]
+        log.close()
+    assert outcomes and all(1.0 <= o.values["items"] <= 50.0 for o in outcomes)

@@ -52,6 +52,11 @@ class Recorded:
 def recorded(capability: Capability, yard: Yard) -> Recorded:
     """All rows that have arrived by the yard's clock, taken in as a release takes them. Raises Refused for a broken
     contract."""
+    if capability.influences_outcome:
+        raise UsageError(
+            f"{capability.name}: its answers change what happens, and recorded rows turned out as they did, mutants or not",
+            hint="how long two arms of a canary take to part: plimsoll plan",
+        )
     if capability.task.group:
         raise UsageError(
             f"{capability.name}: mutants are made of what single rows are worth, and a ranking's have an order only"
