@@ -1,11 +1,13 @@
 """Workers that were replaced, and why: for whoever scrapes metrics, and for whoever asks afterwards.
 
 The supervisor has no address of its own. So it leaves its counts beside those of the workers, where a scrape of any of
-them finds them (``gathering``), and in a file of the home that outlives it, which ``plimsoll doctor`` reads.
+them finds them (``gathering``), and in a file of the home that outlives it, which ``plimsoll doctor`` reads. What cannot
+be written is said and let go: workers are looked after on a full disk, too.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+_log = logging.getLogger(__name__)
 
 Why = Literal["died", "silent", "memory", "asked"]
 """It ended by itself; gave no sign of life; was over its memory limit; or SIGHUP asked for a new one."""
@@ -57,7 +61,6 @@ class Restarts:
         self._registry = CollectorRegistry()
         self._registry.register(RestartMetrics(self._counts))
         self._renewed_s = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
 
     def note(self, worker: str, why: Why, said: str) -> None:
         """``worker`` is replaced, now."""
@@ -73,17 +76,20 @@ class Restarts:
             self._write(self._folder / "metrics" / "supervisor.prom", generate_latest(self._registry))
 
     def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(exist_ok=True)
         new = path.with_suffix(".new")
-        new.write_bytes(data)
-        new.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_bytes(data)
+            new.replace(path)
+        except OSError as error:
+            _log.warning("what workers were replaced could not be written to %s: %s", path, error.strerror)
 
 
 def restarts_in(folder: Path) -> list[Restart]:
     """The newest ones, of this supervisor and of those before it, oldest first; none where nobody wrote any."""
     try:
         return msgspec.json.decode(_file(folder).read_bytes(), type=list[Restart])
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError):
         return []
 
 
