@@ -21,7 +21,8 @@ PRIOR_BLOCKS = 20.0
 ONE_LOOK = 0.5
 """How many standard errors above the shrunken estimate an interval for one look believes."""
 MOST_RHO = 0.5
-"""Above this the blocks are no blocks: a correction would rest on the model more than on the data."""
+MOST_BELIEVED = 0.6
+"""Above the first the blocks are no blocks: a correction would rest on the model more than on the data."""
 
 
 def lag1(values: Sequence[float]) -> float:
@@ -52,14 +53,15 @@ def inflation(values: Sequence[float], *, doubt: float = 0.0) -> tuple[float, st
     """By what factor the variance of the mean exceeds that of independent blocks, and what is wrong, if anything.
 
     The factor is (1 + ρ)/(1 − ρ), at least 1. The text is not empty where ρ > 0.5. ``doubt``: how many standard errors above the
-    shrunken estimate ρ is taken to be; that of an autocorrelation is √((1 − ρ²)/n) (Bartlett 1946), the prior counts as blocks.
+    shrunken estimate ρ is believed to be, which widens and refuses nothing; that of an autocorrelation is √((1 − ρ²)/n)
+    (Bartlett 1946), and the prior counts as blocks.
     """
     rho = shrunken(values)
-    rho += doubt * math.sqrt((1.0 - rho * rho) / (PRIOR_BLOCKS + len(values)))
     if rho > MOST_RHO:
         capped = (1.0 + MOST_RHO) / (1.0 - MOST_RHO)
         return capped, (
             f"blocks too dependent: neighbouring blocks correlate by {rho:.2f}, and at most {MOST_RHO} can be "
             "corrected for; declare longer blocks"
         )
-    return (1.0 + rho) / (1.0 - rho), ""
+    believed = min(MOST_BELIEVED, rho + doubt * math.sqrt((1.0 - rho * rho) / (PRIOR_BLOCKS + len(values))))
+    return (1.0 + believed) / (1.0 - believed), ""
