@@ -45,9 +45,10 @@ ROLLOUT = """
 from pathlib import Path
 from operations.given import DAY, T0, a_day, knows, loop_of, parcels
 from operations.conftest import make_place
+from plimsoll.kernel.records import Event
 place = make_place(Path(sys.argv[2]))
 loop = loop_of(parcels(), place.catalog, place.log, place.clock, place.notes, holder=str(os.getpid()), lease_ttl=DAY / 2)
-begun = loop.read() and max((b.last_at for b in loop.tally._open.values()), default=T0)
+begun = max((r.at for r in place.log.read(limit=10**6)[0] if isinstance(r, Event)), default=None)
 first = 0 if not begun else round((begun - T0) / DAY + 0.49)
 for day in range(first, 18):
     place.clock.move_to(T0 + (day + 1) * DAY)
