@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from plimsoll.kernel.columns import EPOCH, MICROSECOND, spread
+from plimsoll.kernel.columns import EPOCH, MICROSECOND
 from plimsoll.operations.flat import Codes, Integers
 from plimsoll.operations.waiting import CLOSED
 
@@ -40,12 +39,14 @@ class BegunBlocks:
         self, columns: Sequence[Sequence[str]], sizes: Integers, at_us: Integers, closed: Collection[str]
     ) -> Codes:
         """The number of each event's block, which begins with the first of them; CLOSED for one that is ``closed``."""
-        if max(map(len, columns), default=0) <= 1:
-            starts = np.cumsum(sizes) - sizes
-            each = [self._number(c[0], at_us, i, closed) for c, i in zip(columns, starts.tolist(), strict=True)]
-            return np.repeat(np.array(each, np.int32), sizes)
-        every = chain.from_iterable(spread(c, n, "") for c, n in zip(columns, sizes.tolist(), strict=True))
-        return np.array([self._number(name, at_us, i, closed) for i, name in enumerate(every)], np.int32)
+        found: list[int] = []
+        counts: list[int] = []
+        row = 0
+        for names, n in zip(columns, sizes.tolist(), strict=True):
+            found += [self._number(name, at_us, row + i, closed) for i, name in enumerate(names)]
+            counts += [n] if len(names) == 1 else [1] * n  # one for all, or each
+            row += n
+        return np.repeat(np.array(found, np.int32), counts)
 
     def _number(self, name: str, at_us: Integers, row: int, closed: Collection[str]) -> int:
         known = self.by_name.get(name)
