@@ -118,7 +118,7 @@ def _reliability(found: Curves) -> Iterator[Section]:
     bins = [b for b in found.reliability if b.who == RELEASE]
     title = "Reliability: what was said, and what happened"
     if all(0.0 <= b.said <= 1.0 and 0.0 <= b.low <= b.high <= 1.0 for b in bins):
-        heads = ("said", "happened", "95 % interval", "● happened, ┃ said", "rows")
+        heads = ["said", "happened", "95 % interval", "● happened, ┃ said", "rows"]
         rates = [
             [
                 number(b.said),
@@ -130,9 +130,9 @@ def _reliability(found: Curves) -> Iterator[Section]:
             for b in bins
         ]
         said = "Intervals as if rows were independent, for the eye only; verdicts count blocks."
-        lines = [said, "", *table_of(heads, rates, right=(*heads[:2], heads[4]))]
+        lines = [said, "", *table_of(heads, rates, right=[*heads[:2], heads[4]])]
     else:  # means, which have no interval here
-        heads = ("said", "happened", "rows")
+        heads = ["said", "happened", "rows"]
         lines = table_of(heads, [[number(b.said), number(b.happened), f"{b.n:,}"] for b in bins], right=heads)
     if bins:
         yield Section(title, lines)
