@@ -72,7 +72,7 @@ def past(tmp_path):
     for n in (10, 11, 12, 13):
         e = Evidence(requirement=CLOSE, release=good, source="shadow", comparator="c", blocks=blocks(n, 0.0))
         p.line("advanced" if n == 13 else "look", good, n, e, looked=n, asked=13)
-    for day, hits in ((1, 12), (2, 30), (3, 90)):
+    for day, hits in ((1, 12), (2, 40), (3, 90)):
         counts = (Count("2025-03-01T00", hits, 1000 * day),)
         e = Evidence(requirement=ERRORS, release=bad, source="canary", counts=counts)
         p.line("rolled_back" if day == 3 else "look", bad, day, e, looked=day, asked=7, known_bad={bad: "errors"})

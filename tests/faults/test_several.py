@@ -15,6 +15,7 @@ from test_services import NATS, Own, Stream, own_nats  # noqa: F401 - a fixture
 from test_workers import exposition, started
 from tests.serving.calling import Channel, infer_request
 
+from plimsoll.kernel.columns import Events
 from plimsoll.kernel.records import Event
 from plimsoll.store.events.reading import framed_records
 from plimsoll.store.events.segments import listing
@@ -57,7 +58,7 @@ def writers(shop: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for segment in listing(shop / ".plimsoll" / "events"):
         records = [record for some, _ in framed_records(segment, 0) for record in some]
-        found.setdefault(segment.writer, set()).update(r.capability for r in records if isinstance(r, Event))
+        found.setdefault(segment.writer, set()).update(r.capability for r in records if isinstance(r, Event | Events))
     return found
 
 

@@ -23,10 +23,10 @@ def test_the_table_is_whole() -> None:
     """Each metric is keyed by its name, explains itself, and is measured in exactly one way."""
     for name, metric in METRICS.items():
         assert metric.name == name and metric.unit and metric.description.endswith(".")
-        assert (metric.operational or bool(metric.of)) == (metric.rows is None and metric.whole is None)
+        measured = [way for way in (metric.rows, metric.whole, metric.per_query) if way is not None]
+        assert len(measured) == (0 if metric.operational or metric.of else 1), name
         assert metric.needs_label or metric.operational or metric.of
         assert not (metric.needs_label and metric.operational) and not (metric.operational and metric.of)
-        assert metric.rows is None or metric.whole is None
 
 
 def test_defining_metrics_loads_no_numpy() -> None:
