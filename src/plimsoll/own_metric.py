@@ -59,7 +59,6 @@ def metric(
             tasks=tuple(tasks),
             rows=rows,
             whole=OfSums(sums) if sums else _whole(called, function) if whole else None,
-            quantile=None,
             description=(function.__doc__ or "").strip().split("\n")[0],
             sums=sums,
             slope=1.0 if slope is None else slope,

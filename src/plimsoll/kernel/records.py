@@ -16,9 +16,9 @@ from typing import Any, Literal
 import msgspec
 
 FALLBACK = "fallback"
+"""The name that release zero, the capability's declared fallback, answers under."""
 ITSELF = "itself"
 """Whom a release is compared with where its own answers are held against each other."""
-"""The name that release zero, the capability's declared fallback, answers under."""
 
 Role = Literal["live", "canary", "shadow", "beside", "fallback", "asked"]
 """As what a release answered. ``asked``: somebody asked for it by its name; no rollout chose it, and no verdict rests on it."""

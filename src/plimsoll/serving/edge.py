@@ -18,7 +18,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan
 
 from plimsoll import __version__
-from plimsoll.capability import Capability
 from plimsoll.errors import PlimsollError
 from plimsoll.kernel.access import Action
 from plimsoll.kernel.rollout import Deployment, shares
@@ -32,7 +31,7 @@ from plimsoll.serving.packing import Packed
 from plimsoll.serving.pushing import read_rows
 from plimsoll.serving.refusals import NotFound, status_of
 from plimsoll.serving.reply import Reply
-from plimsoll.serving.repository import ChangeRequest, IndexRequest, index, version_of
+from plimsoll.serving.repository import ChangeRequest, IndexRequest, Releases, index, version_of
 from plimsoll.serving.responses import OTHER_ERRORS, json_bytes, json_response, refusal, tensors
 from plimsoll.serving.seams import Admission, Ticket, Tracer
 from plimsoll.serving.slashes import WithoutTrailingSlash
@@ -42,57 +41,20 @@ _NO_SCRIPTS = {"content-security-policy": "default-src 'none'; style-src 'unsafe
 """The page loads nothing; should a name ever get markup past the templates, it would still run nothing."""
 
 
-class Counter(Protocol):
+class Counter(Releases, Protocol):
     """One capability that is asked for here."""
 
-    capability: Capability
     form: Form
     first: FirstAnswers
 
     @property
     def deployment(self) -> Deployment: ...
 
-    @property
-    def ready(self) -> str:
-        """``""`` when it answers, else why it does not."""
-        ...
-
-    @property
-    def versions(self) -> list[str]:
-        """The releases that are loaded."""
-        ...
-
-    @property
-    def refused(self) -> Mapping[str, str]:
-        """The releases that were asked for and are not ready here, with the reason."""
-        ...
-
     async def ask(
         self, rows: Sequence[dict[str, Any]], ticket: Ticket, *, trace_id: str = "", anonymous: bool = False
     ) -> Sequence[Reply]:
         """The replies, recorded."""
         ...
-
-    @property
-    def loading(self) -> Sequence[str]:
-        """The releases that are on their way into memory."""
-        ...
-
-    async def ask_version(
-        self,
-        version: str,
-        rows: Sequence[dict[str, Any]],
-        ticket: Ticket,
-        *,
-        trace_id: str = "",
-        anonymous: bool = False,
-    ) -> Sequence[Reply]:
-        """The replies of the release that is named, recorded."""
-        ...
-
-    async def load(self, version: str) -> None: ...
-
-    async def unload(self, version: str) -> None: ...
 
 
 class Counted(Protocol):

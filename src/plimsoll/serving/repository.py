@@ -13,6 +13,8 @@ import msgspec
 
 from plimsoll.capability import Capability
 from plimsoll.errors import UsageError
+from plimsoll.serving.reply import Reply
+from plimsoll.serving.seams import Ticket
 
 
 class Indexed(msgspec.Struct, frozen=True):
@@ -40,7 +42,9 @@ class Shelf(Protocol):
     capability: Capability
 
     @property
-    def versions(self) -> list[str]: ...
+    def versions(self) -> list[str]:
+        """The releases that are loaded."""
+        ...
 
     @property
     def loading(self) -> Sequence[str]:
@@ -51,6 +55,31 @@ class Shelf(Protocol):
     def refused(self) -> Mapping[str, str]:
         """The releases that were asked for and are not ready here, with the reason."""
         ...
+
+
+class Releases(Shelf, Protocol):
+    """A capability whose releases can be asked by name, had ready, and let go."""
+
+    @property
+    def ready(self) -> str:
+        """``""`` when it answers, else why it does not."""
+        ...
+
+    async def ask_version(
+        self,
+        version: str,
+        rows: Sequence[dict[str, Any]],
+        ticket: Ticket,
+        *,
+        trace_id: str = "",
+        anonymous: bool = False,
+    ) -> Sequence[Reply]:
+        """The replies of the release that is named, recorded."""
+        ...
+
+    async def load(self, version: str) -> None: ...
+
+    async def unload(self, version: str) -> None: ...
 
 
 def index(shelves: Iterable[Shelf], *, ready: bool) -> list[Indexed]:

@@ -81,10 +81,10 @@ class Metric:
     operational: bool
     needs_label: bool
     tasks: tuple[str, ...]
-    rows: Rows | None
-    whole: Whole | None
-    quantile: float | None
     description: str
+    rows: Rows | None = None
+    whole: Whole | None = None
+    quantile: float | None = None
     sums: Sums | None = None
     slope: float = 1.0
     version: str = ""

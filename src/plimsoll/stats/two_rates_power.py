@@ -21,7 +21,6 @@ Decided = Literal["within", "either_way", "beyond"]
 """Shown to be worse by less than the limit; to lie within it on both sides; to be worse by more."""
 _KNOTS = (0.01, 0.5, 0.99)
 _POINTS = 21
-_MOST_STEPS = 60
 
 
 def power_of_difference(*, n: int, ours: float, theirs: float, limit: float, alpha: float, decided: Decided) -> float:
@@ -55,13 +54,10 @@ def _most(n: int, theirs: int, ours: float, holds: Callable[[int, int], bool]) -
     """The most of our errors beside ``theirs`` for which it ``holds``; −1 if it does for none. Sought within what our rate
     can bring: beyond it nothing is added."""
     reach = 4.5 * math.sqrt(n * ours * (1.0 - ours)) + 3.0
-    low, high = max(-1, math.floor(n * ours - reach) - 1), min(n + 1, math.ceil(n * ours + reach) + 1)
-    low = max(low, 0)
+    low, high = max(0, math.floor(n * ours - reach) - 1), min(n + 1, math.ceil(n * ours + reach) + 1)
     if not holds(low, theirs):
         return -1
-    for _ in range(_MOST_STEPS):
-        if high - low <= 1:
-            break
+    while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle, theirs) else (low, middle)
     return low

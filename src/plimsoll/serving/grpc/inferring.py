@@ -15,41 +15,14 @@ from plimsoll.serving.grpc.messages import SERVICE
 from plimsoll.serving.grpc.tensors import parameters_of, read
 from plimsoll.serving.refusals import status_of
 from plimsoll.serving.reply import Reply
+from plimsoll.serving.repository import Releases
 from plimsoll.serving.seams import OPEN, Admission, Headers, Span, Ticket, Tracer
 
 _OPERATION = f"{SERVICE}/ModelInfer"
 
 
-class Counter(gate.Counter, Protocol):
+class Counter(gate.Counter, Releases, Protocol):
     """One capability that is asked for here."""
-
-    @property
-    def ready(self) -> str:
-        """``""`` when it answers, else why it does not."""
-        ...
-
-    @property
-    def versions(self) -> list[str]: ...
-
-    @property
-    def refused(self) -> Mapping[str, str]: ...
-
-    @property
-    def loading(self) -> Sequence[str]: ...
-
-    async def ask_version(
-        self,
-        version: str,
-        rows: Sequence[dict[str, Any]],
-        ticket: Ticket,
-        *,
-        trace_id: str = "",
-        anonymous: bool = False,
-    ) -> Sequence[Reply]: ...
-
-    async def load(self, version: str) -> None: ...
-
-    async def unload(self, version: str) -> None: ...
 
 
 class Counted(Protocol):
