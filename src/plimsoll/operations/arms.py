@@ -89,9 +89,8 @@ def _bounds(arm: _Arm, scale: float) -> tuple[Floats, Floats, Floats]:
 
 def _by_itself(closed: Sequence[ClosedBlock], arm: _Arm, metric: Metric) -> tuple[Block, ...]:
     """Each block's own mean, for a detector, which takes one block after the other and bets by the least that it could be."""
-    found = []
+    found, sums = [], arm.known.totals(len(closed))
     for i, block in enumerate(closed):
-        sums = arm.known.totals(len(closed))
         if sums.denominators[i] > 0.0:
             value = rounded(metric.scale * sums.numerators[i] / sums.denominators[i])
             found.append(Block(block.name, int(arm.n[i]), value, value, value, metric.bounds[0], int(arm.missing[i])))

@@ -43,7 +43,7 @@ class ExposureWatch:
             self._stage = stage
             self._units = set()
             self._candidate = self._events = self._lost = 0
-        self._divides = rollout is not None and rollout.state is State.CANARY and 0.0 < rollout.share < 1.0
+        self._divides = rollout is not None and _divides(rollout)
 
     def see(self, columns: Iterable[Columns]) -> None:
         """Take in the next records of the log."""
@@ -79,7 +79,7 @@ class ExposureWatch:
         """One sentence for each thing that makes the stage's evidence inadmissible."""
         found = []
         n = len(self._units)
-        if n and rollout.state is State.CANARY and 0.0 < rollout.share < 1.0:
+        if n and _divides(rollout):
             counts, declared = (self._candidate, n - self._candidate), (rollout.share, 1.0 - rollout.share)
             if split_evidence(counts, declared) >= -math.log(ALPHA):
                 found.append(
@@ -92,3 +92,8 @@ class ExposureWatch:
                 f"({self._lost / self._events:.1%}); the server dropped them under load"
             )
         return tuple(found)
+
+
+def _divides(rollout: Rollout) -> bool:
+    """Whether its stage shows some units one release and some another."""
+    return rollout.state is State.CANARY and 0.0 < rollout.share < 1.0

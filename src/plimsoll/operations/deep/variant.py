@@ -5,6 +5,7 @@ Each is a run of its own: what was trained before, for any part of the evaluatio
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from plimsoll.errors import UsageError
 from plimsoll.evaluation.deep.perturbation import chance
 from plimsoll.features import TrainingSet
 from plimsoll.models import open_engine, package
+from plimsoll.operations.bench import numbered
 from plimsoll.operations.building import code_of
 from plimsoll.operations.deep.ground import Ground
 from plimsoll.training import environment, step, train
@@ -76,22 +78,18 @@ def _trained(ground: Ground, variant: Variant) -> dict[str, Any]:
 
 def _without(rows: TrainingSet, names: tuple[str, ...]) -> TrainingSet:
     kept = [place for place, name in enumerate(rows.names) if name not in names]
-    return TrainingSet(
+    return replace(
+        rows,
         X=np.ascontiguousarray(rows.X[:, kept]),
-        y=rows.y,
         names=tuple(rows.names[place] for place in kept),
-        units=rows.units,
-        blocks=rows.blocks,
-        asked_at=rows.asked_at,
-        slices=rows.slices,
         categories=tuple(c for c in rows.categories if c not in names),
     )
 
 
 def _drawn(rows: TrainingSet, draw: int) -> NDArray[np.int64]:
     """As many blocks as there are, drawn with replacement and kept in order of time (a bootstrap of blocks)."""
-    names, first, codes = np.unique(rows.blocks.astype(str), return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    chosen = np.sort(chance("draw", draw, len(names)).integers(len(names), size=len(names)))
-    places = [np.flatnonzero(codes.reshape(-1) == order[c]) for c in chosen.tolist()]
+    codes = numbered(rows.blocks)
+    blocks = int(codes.max(initial=-1)) + 1
+    chosen = np.sort(chance("draw", draw, blocks).integers(blocks, size=blocks))
+    places = [np.flatnonzero(codes == c) for c in chosen.tolist()]
     return np.concatenate(places)
