@@ -72,6 +72,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
     lines = timelines.for_schema(schema, capability.known_views, taken)
     gate = matrix_of(capability, schema, parts.gate, lines)
     doubt = suspicion(capability, schema, parts, gate)
+    checks = (known_in_time(schema), *doubt.checks)
     for warning in doubt.warnings:
         yard.say(f"warning: {warning}")
     if doubt.problems:
@@ -82,7 +83,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
             gate=None,
             problems=doubt.problems,
             taken=taken,
-            checks=(known_in_time(schema), *doubt.checks),
+            checks=checks,
         )
     work = partial(trained, capability, yard, schema, parts, lines, gate)
     run = step(
@@ -111,7 +112,7 @@ def build(capability: Capability, yard: Yard, timelines: Timelines) -> Built:
         taken=taken,
         selection=selection,
         warnings=doubt.warnings,
-        checks=(known_in_time(schema), *doubt.checks),
+        checks=checks,
         gold=gold,
     )
 

@@ -144,7 +144,7 @@ class Tally:
         if not records:
             return
         codes = {c: values[kept] for c, values in self._sliced(records, sizes).items()}
-        self._rows.add(asked.places, asked.numbers[kept], asked.at_us[kept], codes)
+        self._rows.add(asked.places, asked.numbers[kept], codes)
         self._begun.last_us = last_us
         self._begun.sizes += np.bincount(asked.numbers, minlength=len(last_us))
         said = sayings([e.served for e in records], sizes)

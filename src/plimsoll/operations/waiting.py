@@ -44,7 +44,6 @@ class WaitingRows:
         self.names = {column: Names() for column in columns}
         self._count = self._closed = 0
         self._block: Codes = np.zeros(LEAST, np.int32)
-        self._at_us: Integers = np.zeros(LEAST, np.int64)
         self._labels: Floats = np.full(LEAST, np.nan)
         self._codes: dict[str, Codes] = {column: np.zeros(LEAST, np.int32) for column in columns}
         self._scores: dict[str, Floats] = {}
@@ -68,19 +67,14 @@ class WaitingRows:
         return self._block[: self._count]
 
     @property
-    def at_us(self) -> Integers:
-        return self._at_us[: self._count]
-
-    @property
     def labels(self) -> Floats:
         return self._labels[: self._count]
 
-    def add(self, places: dict[str, int], block: Codes, at_us: Integers, codes: dict[str, Codes]) -> None:
+    def add(self, places: dict[str, int], block: Codes, codes: dict[str, Codes]) -> None:
         """New rows at the end."""
         begin, self._count = self._count, self._count + len(block)
         self._grow()
         self._block[begin : self._count] = block
-        self._at_us[begin : self._count] = at_us
         for column, of_column in codes.items():
             self._codes[column][begin : self._count] = of_column
         self.index.add(places)
@@ -139,7 +133,7 @@ class WaitingRows:
         renumbered = {number: i + 1 for i, number in enumerate(numbers)}
         old, place = np.unique(self._block[kept], return_inverse=True)
         self._block = np.array([renumbered[n] for n in old.tolist()], np.int32)[place.reshape(-1)]
-        self._at_us, self._labels = self._at_us[kept], self._labels[kept]
+        self._labels = self._labels[kept]
         self._scores = {r: said[kept] for r, said in self._scores.items() if not np.isnan(said[kept]).all()}
         self._shown = {name: values[kept] for name, values in self._shown.items()}
         for column, codes in self._codes.items():
@@ -160,7 +154,7 @@ class WaitingRows:
         if self._count <= len(self._block):
             return
         room = max(LEAST, 2 * self._count)
-        self._block, self._at_us = _longer(self._block, room, 0), _longer(self._at_us, room, 0)
+        self._block = _longer(self._block, room, 0)
         self._labels = _longer(self._labels, room, np.nan)
         self._codes = {column: _longer(codes, room, 0) for column, codes in self._codes.items()}
         self._scores = {release: _longer(said, room, np.nan) for release, said in self._scores.items()}

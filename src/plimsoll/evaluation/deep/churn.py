@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.evaluation.deep.loss import Answered, Loss, loss
+from plimsoll.evaluation.deep.loss import Answered, Loss, loss, moves
 from plimsoll.evaluation.measurement import finite
 from plimsoll.kernel.digest import rounded
 from plimsoll.stats import Metric
@@ -68,22 +68,21 @@ def churn(
     """How ``scores``, another training's answers to the same rows, differ from the release's own."""
     apart = difference(scores, answered.scores, answered.blocks, answered.task)
     before, after = decisions(answered.scores, answered.task), decisions(scores, answered.task)
-    moves = np.abs(scores - answered.scores)
-    moves = moves if moves.ndim == 1 else 0.5 * moves.sum(axis=1)
-    differs = moves if before is None or after is None else (before != after).astype(np.float64)
+    moved = moves(answered, scores)
+    differs = moved if before is None or after is None else (before != after).astype(np.float64)
     right = None if before is None or after is None else (before == answered.labels, after == answered.labels)
     return Churn(
         name=name,
-        rows=len(moves),
+        rows=len(moved),
         flips=None if apart.changed is None else _rate(apart.changed),
         won=0 if right is None else int((~right[0] & right[1]).sum()),
         lost=0 if right is None else int((right[0] & ~right[1]).sum()),
-        moved=rounded(float(moves.mean())),
-        moved_p95=rounded(float(np.quantile(moves, 0.95))),
+        moved=rounded(float(moved.mean())),
+        moved_p95=rounded(float(np.quantile(moved, 0.95))),
         rank=rank_correlation(scores, answered.scores),
         worst=tuple(_worst(differs, slices)),
         losses=tuple(loss(m, answered, scores) for m in metrics),
-        note="" if moves.any() else "not one answer differs: this training does not depend on it",
+        note="" if moved.any() else "not one answer differs: this training does not depend on it",
     )
 
 

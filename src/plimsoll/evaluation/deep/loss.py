@@ -13,10 +13,10 @@ from plimsoll.errors import PlimsollError, UsageError
 from plimsoll.evaluation.measurement import Measure, finite, measure_one
 from plimsoll.evaluation.rows import rowset
 from plimsoll.kernel.digest import rounded
+from plimsoll.kernel.records import ITSELF
 from plimsoll.stats import Metric, t_interval
 
 Floats = NDArray[np.float64]
-_ITSELF = "itself"
 ERROR = 0.025
 """Of each bound: a two-sided 95 % interval, for people. Nothing is decided on it."""
 
@@ -76,20 +76,11 @@ def level(metric: Metric, answered: Answered) -> Loss:
 
 def loss(metric: Metric, answered: Answered, *answers: Floats) -> Loss:
     """What other answers to the same rows lose against the release's own; of several, the mean of them."""
-    found = [_measured(metric, answered, scores, against=_ITSELF) for scores in answers]
+    found = [_measured(metric, answered, scores, against=ITSELF) for scores in answers]
     levels = [_measured(metric, answered, scores, against="").value for scores in answers]
     means = np.mean([[block.mean for block in m.blocks] for m in found], axis=0)
-    interval = t_interval(means.tolist(), alpha_low=ERROR, alpha_high=ERROR)
-    return Loss(
-        metric=metric.name,
-        unit=metric.unit,
-        value=None if None in levels else rounded(float(np.mean([v for v in levels if v is not None]))),
-        worse_by=finite(interval.estimate),
-        low=finite(interval.low),
-        high=finite(interval.high),
-        blocks=len(means),
-        note=found[0].note or interval.problem,
-    )
+    value = None if None in levels else rounded(float(np.mean([v for v in levels if v is not None])))
+    return _bounded(metric, value, means.tolist(), found[0].note)
 
 
 def without(metric: Metric, answered: Answered, rows: NDArray[np.bool_]) -> Loss:
@@ -99,16 +90,21 @@ def without(metric: Metric, answered: Answered, rows: NDArray[np.bool_]) -> Loss
     cut = _measured(metric, rest, rest.scores, against="")
     means = {block.name: block.mean for block in whole.blocks}
     differences = [metric.loss_sign * (b.mean - means[b.name]) for b in cut.blocks if b.name in means]
-    interval = t_interval(differences, alpha_low=ERROR, alpha_high=ERROR)
+    return _bounded(metric, cut.value, differences, cut.note)
+
+
+def _bounded(metric: Metric, value: float | None, losses: list[float], note: str) -> Loss:
+    """From the loss of each block."""
+    interval = t_interval(losses, alpha_low=ERROR, alpha_high=ERROR)
     return Loss(
         metric=metric.name,
         unit=metric.unit,
-        value=cut.value,
+        value=value,
         worse_by=finite(interval.estimate),
         low=finite(interval.low),
         high=finite(interval.high),
-        blocks=len(differences),
-        note=cut.note or interval.problem,
+        blocks=len(losses),
+        note=note or interval.problem,
     )
 
 
@@ -119,10 +115,15 @@ def nothing_lost(metric: Metric, note: str) -> Loss:
     )
 
 
-def mean_move(answered: Answered, scores: Floats) -> float:
-    """How far an answer moves, on average; of more than two classes by total variation."""
+def moves(answered: Answered, scores: Floats) -> Floats:
+    """How far each answer moves; of more than two classes by total variation."""
     moved = np.abs(scores - answered.scores)
-    return rounded(float((moved if moved.ndim == 1 else 0.5 * moved.sum(axis=1)).mean()))
+    return np.asarray(moved if moved.ndim == 1 else 0.5 * moved.sum(axis=1))
+
+
+def mean_move(answered: Answered, scores: Floats) -> float:
+    """How far an answer moves, on average."""
+    return rounded(float(moves(answered, scores).mean()))
 
 
 def _measured(metric: Metric, answered: Answered, scores: Floats, *, against: str) -> Measure:
