@@ -96,8 +96,9 @@ def above_since(hits: Ints, n: Ints, j: int, limit: float) -> Floats:
 def variance(hits: Ints, n: Ints, rate: float) -> Floats:
     """``level_variance``."""
     usual, blocks = shipped.usual_variation(rate) ** 2, len(n)
+    without = usual * (1.0 + PRIOR_RHO) / (1.0 - PRIOR_RHO)
     if blocks < 2:
-        return np.full(len(hits), usual * (1.0 + PRIOR_RHO) / (1.0 - PRIOR_RHO))
+        return np.full(len(hits), without)
     events, rates = n.sum(), hits / n
     mean = hits.sum(1) / events
     between = (n * (rates - mean[:, None]) ** 2).sum(1) - (blocks - 1) * mean * (1.0 - mean)
@@ -106,7 +107,6 @@ def variance(hits: Ints, n: Ints, rate: float) -> Floats:
     weight = (blocks - 1) * (told / (1.0 + told)) ** 2
     prior = shipped.PRIOR_BLOCKS
     shrunk = (prior * usual + weight * np.minimum(shipped.MOST_VARIANCE, found)) / (prior + weight)
-    without = usual * (1.0 + PRIOR_RHO) / (1.0 - PRIOR_RHO)
     return np.where(hits.any(1), np.maximum(0.0, shrunk) * _inflation(rates), without)
 
 

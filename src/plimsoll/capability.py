@@ -745,9 +745,8 @@ def _check_rollout(c: Capability) -> None:
                 hint='add at_most("error_rate", 0.01) to keep, or a no_worse(…, than="champion") to the gate',
             )
         before = 0 if c.influences_outcome else in_sequence
-        in_sequence = (
-            before + s.deadline_blocks
-        )  # paired stages share one sequence: the canary adds to the shadow's blocks
+        # paired stages share one sequence: the canary adds to the shadow's blocks
+        in_sequence = before + s.deadline_blocks
         needed = max(START, c.policy.start_blocks)
         if in_sequence < needed and not all(r.by_hour for r in s.requires):
             raise InvalidDeclaration(

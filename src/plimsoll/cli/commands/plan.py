@@ -46,11 +46,10 @@ def _history(capability: Capability, settings: Settings) -> History:
     known = History(events_per_block=None, traffic_source="", spreads={})
     if settings.catalog or settings.catalog_file.is_file():
         known = _past(capability, settings)
-    required = [*(r for stage in capability.stages for r in stage.requires), *capability.keep]
-    unknown = [r for r in required if not r.operational and key_of(r) not in known.spreads]
+    unknown = [r for r in capability.watched if not r.operational and key_of(r) not in known.spreads]
     if not unknown and known.events_per_block:
         return known
-    return joined(known, _stand_in(capability, required))
+    return joined(known, _stand_in(capability, capability.watched))
 
 
 def _past(capability: Capability, settings: Settings) -> History:
